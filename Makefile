@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+#
+# The only build. `make` builds the programs into build/, as any user; `make demo` and `make check`
+# need root and install what is missing. V=1 shows commands; SAN=1 builds with ASan and UBSan
+# into build/san.
+
+CC = gcc
+CLANG = clang
+BPFTOOL = bpftool
+AR = ar
+PREFIX = /usr
+SYSCONFDIR = /etc
+UNITDIR = /lib/systemd/system
+VERSION := 0.1.0
+
+B := build$(if $(SAN),/san)
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+PATH := $(PATH):/usr/sbin:/sbin
+export PATH
+
+WARN = -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes
+CFLAGS = -O2 -g
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' $(WARN) -iquote . -iquote $(B) \
+	$(if $(SAN),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -fno-omit-frame-pointer) $(CFLAGS)
+BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -std=gnu11 $(filter-out -Wmissing-prototypes,$(WARN)) -iquote . \
+	-I/usr/include/$(MULTIARCH)
+
+LIBS_config = -lconfig
+LIBS_control = -ljansson $(LIBS_config)
+LIBS_daemon = -lxdp -lbpf -lmnl -lpcap -lsystemd $(LIBS_control)
+
+config_SRC := $(wildcard config/*.c)
+control_SRC := $(filter-out control/sluicectl.c,$(wildcard control/*.c))
+daemon_SRC := $(filter-out daemon/main.c daemon/helper.c,$(wildcard daemon/*.c))
+BPF_SRC := $(wildcard xdp/*.bpf.c)
+SKELS := $(BPF_SRC:%.bpf.c=$(B)/%.skel.h)
+TEST_LIB_SRC := $(wildcard tests/lib/*.c)
+
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+# A layer links itself and what lies below it.
+CONFIG_A := $(B)/config.a
+CONTROL_A := $(B)/control.a $(CONFIG_A)
+DAEMON_A := $(B)/daemon.a $(CONTROL_A)
+
+PROGRAMS := $(B)/sluiced $(B)/sluicectl $(B)/sluice-helper
+
+unit_config := $(patsubst %.c,$(B)/%,$(wildcard tests/config/test_*.c))
+unit_control := $(patsubst %.c,$(B)/%,$(wildcard tests/control/test_*.c))
+unit_daemon := $(patsubst %.c,$(B)/%,$(wildcard tests/daemon/test_*.c))
+unit_xdp := $(patsubst %.c,$(B)/%,$(wildcard tests/xdp/test_*.c))
+UNITS := $(unit_config) $(unit_control) $(unit_daemon) $(unit_xdp)
+
+C_FILES := $(wildcard xdp/*.[ch] config/*.[ch] control/*.[ch] daemon/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch])
+SH_FILES := $(wildcard tests/*.sh tests/*/*.sh bench/*.sh) .ci/run
+
+.PHONY: all tests deps demo check check-layers lint format install uninstall clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(PROGRAMS)
+tests: all $(UNITS)
+
+$(B)/%.a:
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(B)/config.a: $(call obj,$(config_SRC))
+$(B)/control.a: $(call obj,$(control_SRC))
+$(B)/daemon.a: $(call obj,$(daemon_SRC))
+$(B)/testlib.a: $(call obj,$(TEST_LIB_SRC))
+
+$(B)/%.o: %.c | $(SKELS)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/%.bpf.o: %.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$<)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@ $<
+
+# Written only when it differs, so that objects are rebuilt only when it does.
+$(B)/%.skel.h: $(B)/%.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $(subst -,_,$(notdir $*))_bpf > $@
+
+$(B)/sluiced: $(B)/daemon/main.o $(DAEMON_A)
+$(B)/sluice-helper: $(B)/daemon/helper.o $(DAEMON_A)
+$(B)/sluicectl: $(B)/control/sluicectl.o $(CONTROL_A)
+$(B)/sluiced $(B)/sluice-helper: LIBS = $(LIBS_daemon)
+$(B)/sluicectl: LIBS = $(LIBS_control)
+
+$(foreach l,config control daemon xdp,$(eval $(unit_$l): LIBS = $(LIBS_$(if $(filter xdp,$l),daemon,$l)) -lcmocka))
+$(unit_config): $(B)/testlib.a $(CONFIG_A)
+$(unit_control): $(B)/testlib.a $(CONTROL_A)
+$(unit_daemon) $(unit_xdp): $(B)/testlib.a $(DAEMON_A)
+$(UNITS): %: %.o
+
+$(PROGRAMS) $(UNITS):
+	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+
+deps:
+	$(Q)tests/lib/deps.sh
+
+# What is missing is installed first, then make starts anew with the tools in place.
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo.sh $(if $(KEEP),--keep)
+
+check: deps
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)tests/run.sh $(B)
+
+check-layers:
+	$(Q)tests/lib/layers.sh
+
+lint: check-layers
+	$(Q)clang-format --dry-run --Werror $(C_FILES)
+	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
+		--suppress=missingIncludeSystem -I. -D__x86_64__ config control daemon
+	$(Q)shellcheck -x $(SH_FILES)
+
+format:
+	clang-format -i $(C_FILES)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/sluice $(DESTDIR)$(UNITDIR)
+	install -m 755 build/sluiced build/sluice-helper $(DESTDIR)$(PREFIX)/sbin/
+	install -m 755 build/sluicectl $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 config/sluiced.service $(DESTDIR)$(UNITDIR)/
+	test -e $(DESTDIR)$(SYSCONFDIR)/sluice/sluice.conf || \
+		install -m 640 config/sluice.conf $(DESTDIR)$(SYSCONFDIR)/sluice/sluice.conf
+
+# The config in /etc/sluice stays: it is the operator's.
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/sbin/sluiced $(DESTDIR)$(PREFIX)/sbin/sluice-helper
+	rm -f $(DESTDIR)$(PREFIX)/bin/sluicectl $(DESTDIR)$(UNITDIR)/sluiced.service
+
+clean:
+	rm -rf build
+
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Config file (libconfig) -> model. Every error of the file is reported, not just the first:
+ * "FILE:LINE: what, value, what is allowed"; an unknown key names the one it resembles.
+ */
+#ifndef SLUICE_CONFIG_LOAD_H
+#define SLUICE_CONFIG_LOAD_H
+
+#include "config/diag.h"
+#include "config/model.h"
+
+/*
+ * Reads @path into a new model, which the caller frees with model_free().
+ * 0; -ENOMEM; -EIO: the file cannot be read; -EINVAL: it has errors. After -EIO and -EINVAL
+ * @diag holds at least one message, and @out is untouched. Looks at nothing but the file and
+ * the group database: whether an interface exists is asked when it is used.
+ */
+int load_file(struct model **out, const char *path, struct diag *diag);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The model: what a config file asks for, every value checked and every default filled in. It
+ * is a tree freed by one call; what was observed (health, next hops) and what the operator asked
+ * for at run time live elsewhere.
+ */
+#ifndef SLUICE_CONFIG_MODEL_H
+#define SLUICE_CONFIG_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/addr.h"
+#include "xdp/abi.h"
+
+#define MODEL_WEIGHT_MIN 1u
+#define MODEL_WEIGHT_MAX 65535u
+#define MODEL_WEIGHT_DEFAULT 100u
+#define MODEL_NAME_MAX (SLUICE_NAME_MAX - 1) /* bytes of a pool's, backend's or VIP's name */
+
+/* Where a backend is in its life. Declared by the config or by the operator. */
+enum model_state {
+	MODEL_STATE_ACTIVE,   /* takes new flows */
+	MODEL_STATE_DRAINING, /* no new flows; those it has, stay */
+	MODEL_STATE_DISABLED, /* gets nothing */
+	MODEL_STATE_MAX,
+};
+
+/* How XDP attaches to a port. */
+enum model_mode {
+	MODEL_MODE_AUTO,    /* native, else generic */
+	MODEL_MODE_NATIVE,  /* in the driver or not at all */
+	MODEL_MODE_GENERIC, /* in the stack, for drivers without XDP */
+	MODEL_MODE_MAX,
+};
+
+/* How a ring is populated: Katran's first and second algorithm (they differ by weights). */
+enum model_maglev {
+	MODEL_MAGLEV_V1 = 1,
+	MODEL_MAGLEV_V2 = 2,
+};
+
+struct model_interface {
+	char *name;
+	enum model_mode mode;
+	bool has_gateway_mac;
+	uint8_t gateway_mac[6]; /* overrides what the kernel knows about next hops */
+	unsigned int line;      /* where the file declares it, for later messages */
+};
+
+enum model_check_type {
+	MODEL_CHECK_NONE, /* always up */
+};
+
+struct model_check {
+	enum model_check_type type;
+};
+
+struct model_backend {
+	char *name; /* unique in its pool */
+	struct sluice_addr address; /* unique in its pool */
+	unsigned int weight;        /* MODEL_WEIGHT_MIN .. MODEL_WEIGHT_MAX */
+	enum model_state state;
+	bool state_given; /* the file names the state (--replay counts others as active) */
+	unsigned int line;
+};
+
+struct model_pool {
+	char *name; /* unique */
+	struct model_backend *backends;
+	size_t n_backends; /* may be 0 */
+	struct model_check check;
+	unsigned int line;
+};
+
+struct model_vip {
+	char *name; /* unique */
+	struct sluice_addr address;
+	uint16_t port;    /* host byte order */
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	const struct model_pool *pool; /* of the same model */
+	enum model_maglev maglev;
+	uint32_t ring_size; /* 4093, 16381 or 65537 */
+	unsigned int line;
+};
+
+struct model_control {
+	char *socket; /* path */
+	char *group;  /* whose members may use it besides root; NULL: only root */
+	long group_id; /* its number; -1 without a group */
+};
+
+/* How large the kernel maps are. */
+struct model_limits {
+	unsigned int vips;
+	unsigned int backends; /* over all pools */
+};
+
+struct model {
+	char *file; /* the config's path as given */
+	char *pin_dir;
+	char *state_dir;
+	struct model_interface *interfaces;
+	size_t n_interfaces; /* at least 1 */
+	struct model_control control;
+	struct model_limits limits;
+	uint32_t hash_seed; /* seed of the flow hash: 0 means Katran's constants */
+	struct model_pool *pools;
+	size_t n_pools;
+	struct model_vip *vips;
+	size_t n_vips;
+};
+
+#define MODEL_PIN_DIR "/sys/fs/bpf/sluice"
+#define MODEL_STATE_DIR "/var/lib/sluice"
+#define MODEL_SOCKET "/run/sluice/control.sock"
+#define MODEL_LIMIT_VIPS 512u
+#define MODEL_LIMIT_BACKENDS 4096u
+
+/* Frees the model and all that it owns; accepts NULL. */
+void model_free(struct model *model);
+void model_freep(struct model **model);
+
+/* The pool named @name, or NULL. */
+const struct model_pool *model_find_pool(const struct model *model, const char *name);
+
+/* The VIP named @name, or NULL. */
+const struct model_vip *model_find_vip(const struct model *model, const char *name);
+
+/* The backend named @name in @pool, or NULL. */
+const struct model_backend *model_find_backend(const struct model_pool *pool, const char *name);
+
+/* The sum of all pools' backends. */
+size_t model_count_backends(const struct model *model);
+
+/* Words of the config language and of the control protocol: "active", "native", "tcp"; never NULL. */
+const char *model_state_name(enum model_state state);
+const char *model_mode_name(enum model_mode mode);
+const char *model_protocol_name(uint8_t protocol);
+
+/* The state called @name into @out. 0, or -EINVAL with @out untouched. */
+int model_state_parse(enum model_state *out, const char *name);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Counting. Best effort: a counter that is not there decides nothing.
+ */
+#ifndef SLUICE_XDP_STATS_H
+#define SLUICE_XDP_STATS_H
+
+#include "xdp/maps.h"
+
+/* The packet leaves with @action because of @outcome: every exit of the program goes through here. */
+static __always_inline int stats_end(struct packet *pkt, enum sluice_outcome outcome, int action)
+{
+	struct sluice_counters *c = bpf_map_lookup_elem(&counters, &pkt->vip_id);
+
+	if (c) {
+		c->outcome[outcome]++;
+		if (outcome == SLUICE_OUT_FORWARDED)
+			c->bytes += pkt->ip_len;
+	}
+	if (settings.trace) {
+		trace.outcome = outcome;
+		trace.vip = pkt->vip_id;
+		trace.backend = pkt->backend_id;
+		trace.slot = pkt->slot;
+	}
+	return action;
+}
+
+/* One more packet for the selected backend. */
+static __always_inline void stats_backend(struct packet *pkt)
+{
+	struct sluice_backend_counters *c =
+		bpf_map_lookup_elem(&backend_counters, &pkt->backend_id);
+
+	if (c) {
+		c->packets++;
+		c->bytes += pkt->ip_len;
+	}
+}
+
+#endif
