@@ -20,8 +20,8 @@ struct sluice_addr {
 
 /* ------------------------------------------------------------------------------ rings and slots */
 
-#define SLUICE_RING_SLOTS 65537 /* Katran's, and the default */
-#define SLUICE_LINE_SLOTS 16    /* a ring starts at a multiple of this: one 64-byte line */
+#define SLUICE_RING_SLOTS 65537  /* Katran's, and the default */
+#define SLUICE_LINE_SLOTS 16     /* a ring starts at a multiple of this: one 64-byte line */
 #define SLUICE_BACKEND_IDS 32768 /* ids are 1 .. SLUICE_BACKEND_IDS - 1; 0 is "no backend" */
 
 /*
@@ -80,10 +80,10 @@ struct sluice_backend {
 	__be16 pad0;
 	__u8 smac[6]; /* of the device that it leaves by, when that is not the one it came in by */
 	__be16 pad1;
-	__u32 ifindex; /* leave by this device; 0: by the one it came in by */
-	__u16 mtu;     /* of that device, bytes of an IP packet; 0: not known */
-	__u8 encap;    /* enum sluice_encap */
-	__u8 flags;    /* SLUICE_BACKEND_* */
+	__u32 ifindex;    /* leave by this device; 0: by the one it came in by */
+	__u16 mtu;        /* of that device, bytes of an IP packet; 0: not known */
+	__u8 encap;       /* enum sluice_encap */
+	__u8 flags;       /* SLUICE_BACKEND_* */
 	__u32 generation; /* raised each time the id goes to another backend */
 	__u32 pad2[5];
 };
@@ -117,7 +117,7 @@ enum sluice_outcome {
 #define SLUICE_OUTCOME_ENUM(NAME, name, text) SLUICE_OUT_##NAME,
 	SLUICE_OUTCOMES(SLUICE_OUTCOME_ENUM)
 #undef SLUICE_OUTCOME_ENUM
-		SLUICE_OUT_MAX
+	SLUICE_OUT_MAX
 };
 
 /* Value of the per-CPU map `counters`: index 0 is "no VIP", then one for each VIP id. */
@@ -136,10 +136,10 @@ struct sluice_backend_counters {
 
 /* Read-only data of the program, set before it is loaded. */
 struct sluice_settings {
-	__u32 abi;       /* SLUICE_ABI */
-	__u32 hash_seed; /* S4 of the flow hash */
+	__u32 abi;        /* SLUICE_ABI */
+	__u32 hash_seed;  /* S4 of the flow hash */
 	__u32 hash_seed6; /* S6 */
-	__u8 trace;      /* leave a struct sluice_trace for each packet (replay) */
+	__u8 trace;       /* leave a struct sluice_trace for each packet (replay) */
 	__u8 pad[3];
 };
 

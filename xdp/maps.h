@@ -47,6 +47,7 @@ struct {
 /* Backend id -> pool and name. Daemon writes and reads (a later daemon's memory). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct sluice_name);

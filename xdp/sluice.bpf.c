@@ -10,7 +10,7 @@
 SEC("xdp")
 int sluice(struct xdp_md *ctx)
 {
-	struct packet pkt = { .ctx = ctx };
+	struct packet pkt = {.ctx = ctx};
 	int action;
 
 	action = parse(&pkt);

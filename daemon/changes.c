@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Things are matched by the names people gave them. Both sides are sorted once, and walked
+ * together.
+ */
+#include "daemon/changes.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/cleanup.h"
+
+struct changes {
+	changes_fn *fn;
+	void *ctx;
+};
+
+static void __attribute__((format(printf, 2, 3))) say(const struct changes *c, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	c->fn(c->ctx, text);
+}
+
+static int compare_backends(const void *a, const void *b)
+{
+	const struct desired_backend *x = *(const struct desired_backend *const *)a;
+	const struct desired_backend *y = *(const struct desired_backend *const *)b;
+	int order = strcmp(x->pool->name, y->pool->name);
+
+	return order ? order : strcmp(x->backend->name, y->backend->name);
+}
+
+static int compare_vips(const void *a, const void *b)
+{
+	const struct desired_vip *x = *(const struct desired_vip *const *)a;
+	const struct desired_vip *y = *(const struct desired_vip *const *)b;
+
+	return strcmp(x->vip->name, y->vip->name);
+}
+
+/* Pointers to @n elements of @size bytes at @base, sorted, NULL at the end. */
+static const void **sorted(const void *base, size_t n, size_t size,
+			   int (*compare)(const void *, const void *))
+{
+	const void **list = calloc(n + 1, sizeof(*list));
+
+	if (!list)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		list[i] = (const char *)base + i * size;
+	qsort(list, n, sizeof(*list), compare);
+	return list;
+}
+
+static void compare_backend(const struct changes *c, const struct desired_backend *from,
+			    const struct desired_backend *to)
+{
+	const struct desired_backend *any = to ? to : from;
+	const char *name = any->backend->name, *pool = any->pool->name;
+	char old[ADDR_TEXT_MAX], new[ADDR_TEXT_MAX];
+
+	if (!from || !to) {
+		say(c, "backend %s of pool %s: %s", name, pool, to ? "added" : "removed");
+		return;
+	}
+	if (!addr_equal(&from->record.addr, &to->record.addr))
+		say(c, "backend %s of pool %s: address %s -> %s", name, pool,
+		    addr_print(&from->record.addr, old), addr_print(&to->record.addr, new));
+	if (from->state != to->state)
+		say(c, "backend %s of pool %s: %s -> %s, %s", name, pool,
+		    model_state_name(from->state), model_state_name(to->state),
+		    to->state_wished ? "by the operator" : "by the config");
+	if (from->weight != to->weight)
+		say(c, "backend %s of pool %s: weight %u -> %u, %s", name, pool, from->weight,
+		    to->weight, to->weight_wished ? "by the operator" : "by the config");
+	if (from->way != to->way)
+		say(c, "backend %s of pool %s: next hop %s -> %s", name, pool,
+		    desired_way_name(from->way), desired_way_name(to->way));
+}
+
+static void compare_vip(const struct changes *c, const struct desired_vip *from,
+			const struct desired_vip *to)
+{
+	const char *name = (to ? to : from)->vip->name;
+
+	if (!from || !to) {
+		say(c, "vip %s: %s", name, to ? "added" : "removed");
+		return;
+	}
+	if (memcmp(&from->key, &to->key, sizeof(from->key)) != 0)
+		say(c, "vip %s: address, port or protocol changed", name);
+	if (strcmp(from->vip->pool->name, to->vip->pool->name) != 0)
+		say(c, "vip %s: pool %s -> %s", name, from->vip->pool->name, to->vip->pool->name);
+	if (from->vip->maglev != to->vip->maglev || from->vip->ring_size != to->vip->ring_size)
+		say(c, "vip %s: ring v%d of %u slots -> v%d of %u", name, from->vip->maglev,
+		    from->vip->ring_size, to->vip->maglev, to->vip->ring_size);
+}
+
+static void walk_backends(const struct changes *c, const struct desired *from,
+			  const struct desired *to)
+{
+	_cleanup_(freep)
+	const void **a =
+		sorted(from->backends, from->n_backends, sizeof(*from->backends), compare_backends);
+	_cleanup_(freep)
+	const void **b =
+		sorted(to->backends, to->n_backends, sizeof(*to->backends), compare_backends);
+
+	for (size_t i = 0, j = 0; a && b && (a[i] || b[j]);) {
+		int order = !a[i] ? 1 : !b[j] ? -1 : compare_backends(&a[i], &b[j]);
+
+		compare_backend(c, order <= 0 ? a[i] : NULL, order >= 0 ? b[j] : NULL);
+		i += order <= 0;
+		j += order >= 0;
+	}
+}
+
+static void walk_vips(const struct changes *c, const struct desired *from, const struct desired *to)
+{
+	_cleanup_(freep)
+	const void **a = sorted(from->vips, from->n_vips, sizeof(*from->vips), compare_vips);
+	_cleanup_(freep)
+	const void **b = sorted(to->vips, to->n_vips, sizeof(*to->vips), compare_vips);
+
+	for (size_t i = 0, j = 0; a && b && (a[i] || b[j]);) {
+		int order = !a[i] ? 1 : !b[j] ? -1 : compare_vips(&a[i], &b[j]);
+
+		compare_vip(c, order <= 0 ? a[i] : NULL, order >= 0 ? b[j] : NULL);
+		i += order <= 0;
+		j += order >= 0;
+	}
+}
+
+void changes_list(const struct desired *from, const struct desired *to, changes_fn *fn, void *ctx)
+{
+	static const struct desired nothing;
+	const struct changes c = {.fn = fn, .ctx = ctx};
+
+	walk_backends(&c, from ? from : &nothing, to);
+	walk_vips(&c, from ? from : &nothing, to);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel side: the program, its maps, their pins, and the ports it is attached to. The only
+ * place that writes maps.
+ *
+ * What is pinned outlives the daemon: datapath_free() closes, it does not detach.
+ */
+#ifndef SLUICE_DAEMON_DATAPATH_H
+#define SLUICE_DAEMON_DATAPATH_H
+
+#include "config/diag.h"
+#include "config/model.h"
+#include "daemon/plan.h"
+
+struct datapath;
+
+/* How much the maps can hold. */
+struct datapath_size {
+	uint32_t vips;
+	uint32_t backends;
+	uint32_t ring_slots; /* of all rings together */
+};
+
+struct datapath_options {
+	const char *pin_dir; /* NULL: nothing is pinned or taken over (replay) */
+	struct datapath_size size;
+	struct sluice_settings settings;
+};
+
+/* A map that others read. */
+enum datapath_map {
+	DATAPATH_VIPS,
+	DATAPATH_RINGS,
+	DATAPATH_BACKENDS,
+	DATAPATH_NAMES,
+	DATAPATH_DEVICES,
+	DATAPATH_COUNTERS,
+	DATAPATH_BACKEND_COUNTERS,
+	DATAPATH_MAP_MAX,
+};
+
+/*
+ * Loads the program. With a pin_dir: takes the pinned maps over, with what they hold; a map that is
+ * too small is replaced by a larger one with the same content; ports that already run an earlier
+ * program are switched to this one, each at once, without a packet lost. Afterwards all is pinned.
+ *
+ * 0 with @out to be freed by datapath_free(); or -errno with a message in @diag: -EBUSY (another
+ * daemon has the pin_dir), -EPERM, -EINVAL (not a BPF file system), -EPROTO (pins of a release
+ * with other maps), or what the kernel said. Nothing has changed then.
+ */
+int datapath_open(struct datapath **out, const struct datapath_options *options, struct diag *diag);
+
+/* Does everything of @size fit the maps? */
+bool datapath_fits(const struct datapath *dp, const struct datapath_size *size);
+
+/*
+ * Replaces the maps that are too small for @size, and the program with them, as datapath_open()
+ * does. 0, or -errno with a message; then all is as before.
+ */
+int datapath_grow(struct datapath *dp, const struct datapath_size *size, struct diag *diag);
+
+/* A port the program runs on. */
+struct datapath_port {
+	char name[16];
+	unsigned int ifindex;
+	unsigned int mtu;
+	enum model_mode mode; /* in force: native or generic */
+	bool dispatcher;      /* beside other programs, by libxdp's dispatcher; else alone */
+	bool fresh;           /* attached by the last datapath_attach() */
+};
+
+/*
+ * Attaches the program to those of @interfaces where it does not run yet (and anew where the mode
+ * is to change). All or, after an error with its message in @diag, none.
+ */
+int datapath_attach(struct datapath *dp, const struct model_interface *interfaces, size_t n,
+		    struct diag *diag);
+
+/* Takes back what the last datapath_attach() attached. */
+void datapath_attach_undo(struct datapath *dp);
+
+/* Detaches from all ports that are not among @interfaces. */
+void datapath_detach_others(struct datapath *dp, const struct model_interface *interfaces,
+			    size_t n);
+
+/* The ports; they belong to @dp. */
+const struct datapath_port *datapath_ports(const struct datapath *dp, size_t *n);
+
+/*
+ * What the maps hold now. @out's vips and devices belong to the caller (running_fini()); the
+ * rest are the maps themselves. 0 or -errno.
+ */
+int datapath_running(const struct datapath *dp, struct running *out);
+void running_fini(struct running *running);
+
+/*
+ * Carries the plan out. 0; or -errno with a message in @diag, and what had been written is taken
+ * back.
+ */
+int datapath_apply(struct datapath *dp, const struct plan *plan, struct diag *diag);
+
+/* The map's descriptor and number of entries, for reading. */
+int datapath_map_fd(const struct datapath *dp, enum datapath_map map, uint32_t *max_entries);
+
+/* Id of the loaded program; 0: unknown. */
+uint32_t datapath_program_id(const struct datapath *dp);
+
+/* Bytes that the maps take in the kernel, as it counts them. */
+uint64_t datapath_memory(const struct datapath *dp);
+
+/* What the program did with a frame. */
+struct datapath_verdict {
+	const char *name; /* PASS, DROP, TX, REDIRECT, ABORTED */
+	bool transmits;   /* TX or REDIRECT */
+	struct sluice_trace trace;
+};
+
+/*
+ * Sends one frame through the program without any device. @out has room for *@out_size bytes and
+ * gets the frame as it left; *@out_size becomes its length. settings.trace must be set. 0 or
+ * -errno (-EINVAL: a frame that the kernel does not take, shorter than an Ethernet header or too
+ * long).
+ */
+int datapath_run(struct datapath *dp, const void *frame, size_t size, void *out, size_t *out_size,
+		 struct datapath_verdict *verdict);
+
+/*
+ * Takes everything down that is pinned in @pin_dir: detaches, removes pins. 0 (also when there
+ * is nothing), or -errno with a message in @diag.
+ */
+int datapath_remove(const char *pin_dir, struct diag *diag);
+
+/* Closes; pinned things live on. Accepts NULL. */
+void datapath_free(struct datapath *dp);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the kernel maps should hold: the model, the operator's wishes and the observed next hops,
+ * brought together. Pure: no I/O; ids and places in the maps are the plan's business.
+ */
+#ifndef SLUICE_DAEMON_DESIRED_H
+#define SLUICE_DAEMON_DESIRED_H
+
+#include "config/model.h"
+#include "daemon/link.h"
+#include "daemon/ring_cache.h"
+#include "daemon/wishes.h"
+
+/* A port that the program is attached to, in the order of model->interfaces. */
+struct desired_port {
+	unsigned int ifindex; /* 0: unknown (replay) */
+	unsigned int mtu;
+};
+
+/* The way to @addr as observed; false: nothing is known. */
+typedef bool desired_nexthop_fn(const void *ctx, const struct sluice_addr *addr,
+				struct link_nexthop *out);
+
+struct desired_input {
+	const struct model *model;
+	const struct wishes *wishes;
+	const struct desired_port *ports; /* model->n_interfaces of them */
+	desired_nexthop_fn *nexthop;      /* may be NULL: only gateway_mac counts */
+	const void *nexthop_ctx;
+	struct ring_cache *rings;
+};
+
+/* How a backend's next hop came about, for people. */
+enum desired_way {
+	DESIRED_WAY_NO_ROUTE,
+	DESIRED_WAY_RESOLVING,
+	DESIRED_WAY_READY,
+	DESIRED_WAY_LOCAL,
+	DESIRED_WAY_STATIC, /* gateway_mac */
+	DESIRED_WAY_MAX,
+};
+
+struct desired_backend {
+	const struct model_pool *pool;
+	const struct model_backend *backend;
+	enum model_state state; /* in force */
+	bool state_wished;      /* by the operator, not the config */
+	unsigned int weight;    /* in force */
+	bool weight_wished;
+	enum desired_way way;
+	struct sluice_backend record; /* generation 0: the plan gives it */
+};
+
+struct desired_vip {
+	const struct model_vip *vip;
+	struct sluice_vip_key key;
+	uint32_t flags;
+	const struct ring *ring; /* of the cache; owner m is backend first + m */
+	size_t first;            /* its pool's first backend in desired->backends */
+};
+
+/* Refers to the model and to the cache's rings, which must outlive it. */
+struct desired {
+	struct desired_backend *backends; /* pool by pool, in the model's order */
+	size_t n_backends;
+	struct desired_vip *vips; /* in the model's order */
+	size_t n_vips;
+};
+
+/* 0 with @out to be freed by desired_free(), or -ENOMEM. */
+int desired_build(struct desired **out, const struct desired_input *input);
+
+/* The word for a way: "no_route", "resolving", "ready", "local", "static". */
+const char *desired_way_name(enum desired_way way);
+
+/* Frees it; accepts NULL. */
+void desired_free(struct desired *desired);
+void desired_freep(struct desired **desired);
+
+#endif

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A transaction has a candidate: model and wishes as they are to be. From it and what is observed
+ * comes a desired state, from that and what the maps hold a plan; when the plan is carried out,
+ * the candidate becomes the state in force. Up to that point nothing of the engine has changed.
+ */
+#include "daemon/engine.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "config/cleanup.h"
+#include "config/load.h"
+#include "daemon/log.h"
+
+/* Room in `rings` is made in steps of this many slots: 1 MiB. */
+#define RING_STEP (256u * 1024)
+
+struct engine {
+	struct model *model;
+	struct wishes wishes;
+	struct desired *desired;
+	struct plan *plan; /* the last one: its ids are in force */
+	struct link *link;
+	struct datapath *datapath;
+	struct ring_cache rings;
+	time_t started;
+	time_t loaded;
+};
+
+/* What is to be in force. */
+struct candidate {
+	struct model *model;
+	const struct wishes *wishes;
+};
+
+/* ------------------------------------------------------------------------------------ the parts */
+
+static bool nexthop(const void *ctx, const struct sluice_addr *addr, struct link_nexthop *out)
+{
+	return link_nexthop(ctx, addr, out);
+}
+
+static int follow(struct engine *e, const struct model *model, struct diag *diag)
+{
+	size_t n = 0;
+	_cleanup_(freep)
+	struct sluice_addr *addrs = calloc(model_count_backends(model) + 1, sizeof(*addrs));
+	int err = -ENOMEM;
+
+	if (addrs) {
+		for (size_t p = 0; p < model->n_pools; p++)
+			for (size_t i = 0; i < model->pools[p].n_backends; i++)
+				addrs[n++] = model->pools[p].backends[i].address;
+		err = link_follow(e->link, addrs, n);
+	}
+	if (err)
+		diag_add(diag, NULL, 0, "asking the kernel for the ways to the backends: %s",
+			 strerror(-err));
+	return err;
+}
+
+static struct datapath_size needed_size(const struct model *model)
+{
+	struct datapath_size size = {
+		.vips = model->limits.vips,
+		.backends = model->limits.backends,
+	};
+
+	for (size_t i = 0; i < model->n_vips; i++)
+		size.ring_slots += plan_ring_area(model->vips[i].ring_size);
+	size.ring_slots = (size.ring_slots / RING_STEP + 1) * RING_STEP;
+	return size;
+}
+
+static struct sluice_settings settings_of(const struct model *model)
+{
+	return (struct sluice_settings){
+		.abi = SLUICE_ABI,
+		.hash_seed = model->hash_seed ? model->hash_seed : SLUICE_HASH_SEED,
+		.hash_seed6 = model->hash_seed ? model->hash_seed : SLUICE_HASH_SEED6,
+	};
+}
+
+/* The ports in the order of the model's interfaces. */
+static struct desired_port *list_ports(const struct engine *e, const struct model *model)
+{
+	struct desired_port *list = calloc(model->n_interfaces + 1, sizeof(*list));
+	const struct datapath_port *ports;
+	size_t n;
+
+	if (!list)
+		return NULL;
+	ports = datapath_ports(e->datapath, &n);
+	for (size_t i = 0; i < model->n_interfaces; i++)
+		for (size_t j = 0; j < n; j++)
+			if (strcmp(ports[j].name, model->interfaces[i].name) == 0)
+				list[i] = (struct desired_port){
+					.ifindex = ports[j].ifindex,
+					.mtu = ports[j].mtu,
+				};
+	return list;
+}
+
+static int make_desired(struct engine *e, const struct candidate *c, struct desired **out)
+{
+	_cleanup_(freep)
+	struct desired_port *ports = list_ports(e, c->model);
+	struct desired_input input = {
+		.model = c->model,
+		.wishes = c->wishes,
+		.ports = ports,
+		.nexthop = nexthop,
+		.nexthop_ctx = e->link,
+		.rings = &e->rings,
+	};
+
+	return ports ? desired_build(out, &input) : -ENOMEM;
+}
+
+static int make_plan(struct engine *e, const struct desired *desired, struct plan **out,
+		     struct diag *diag)
+{
+	_cleanup_(running_fini)
+	struct running running = {0};
+	int err = datapath_running(e->datapath, &running);
+
+	if (err) {
+		diag_add(diag, NULL, 0, "reading the maps: %s", strerror(-err));
+		return err;
+	}
+	return plan_build(out, &running, desired, diag);
+}
+
+/* Makes room, then plans; once more with twice the room where the rings lie too scattered. */
+static int plan_with_room(struct engine *e, const struct candidate *c,
+			  const struct desired *desired, struct plan **out, struct diag *diag)
+{
+	struct datapath_size size = needed_size(c->model);
+	int err;
+
+	for (int attempt = 0;; attempt++) {
+		if (!datapath_fits(e->datapath, &size)) {
+			err = datapath_grow(e->datapath, &size, diag);
+			if (err)
+				return err;
+		}
+		err = make_plan(e, desired, out, diag);
+		if (err != -ENOSPC || attempt == 2)
+			break;
+		size.ring_slots *= 2;
+	}
+	if (err == -ENOSPC)
+		diag_add(diag, NULL, 0, "no room for the rings in %u slots", size.ring_slots);
+	return err;
+}
+
+/* -------------------------------------------------------------------------------- the transaction */
+
+struct change_log {
+	const struct engine_result *result;
+};
+
+static void log_change(void *ctx, const char *text)
+{
+	const struct change_log *log = ctx;
+
+	log_info("%s", text);
+	if (log->result && log->result->change)
+		log->result->change(log->result->ctx, text);
+}
+
+/* The plan was carried out: the candidate is in force. */
+static void accept(struct engine *e, const struct candidate *c, struct desired *desired,
+		   struct plan *plan, struct engine_result *result)
+{
+	struct change_log log = {.result = result};
+
+	changes_list(e->desired, desired, log_change, &log);
+	if (result)
+		result->slots = plan->slots;
+	if (plan->slots)
+		log_debug("rings: %llu slots written", (unsigned long long)plan->slots);
+	desired_free(e->desired);
+	plan_free(e->plan);
+	e->desired = desired;
+	e->plan = plan;
+	if (e->model != c->model) {
+		model_free(e->model);
+		e->model = c->model;
+	}
+	ring_cache_sweep(&e->rings);
+}
+
+/* desired -> plan -> apply for the candidate. 0, or -errno with a message and nothing changed. */
+static int bring_into_force(struct engine *e, const struct candidate *c,
+			    struct engine_result *result, struct diag *diag)
+{
+	_cleanup_(desired_freep)
+	struct desired *desired = NULL;
+	_cleanup_(plan_freep)
+	struct plan *plan = NULL;
+	int err;
+
+	ring_cache_begin(&e->rings);
+	err = make_desired(e, c, &desired);
+	if (!err)
+		err = plan_with_room(e, c, desired, &plan, diag);
+	if (!err)
+		err = datapath_apply(e->datapath, plan, diag);
+	if (err) {
+		if (!diag->n)
+			diag_add(diag, NULL, 0, "%s", strerror(-err));
+		return err;
+	}
+	accept(e, c, TAKE(desired), TAKE(plan), result);
+	return 0;
+}
+
+/* The whole way for a new model: ways to the backends, ports, maps. */
+static int bring_model(struct engine *e, const struct candidate *c, struct engine_result *result,
+		       struct diag *diag)
+{
+	int err = follow(e, c->model, diag);
+
+	if (!err)
+		err = datapath_attach(e->datapath, c->model->interfaces, c->model->n_interfaces,
+				      diag);
+	if (!err)
+		err = bring_into_force(e, c, result, diag);
+	if (err) {
+		datapath_attach_undo(e->datapath);
+		return err;
+	}
+	datapath_detach_others(e->datapath, c->model->interfaces, c->model->n_interfaces);
+	return 0;
+}
+
+/* A next hop moved: the same model and wishes, another desired state. */
+static void refresh(void *ctx)
+{
+	_cleanup_(diag_fini)
+	struct diag diag = {0};
+	struct engine *e = ctx;
+	struct candidate c = {.model = e->model, .wishes = &e->wishes};
+
+	if (e->model && bring_into_force(e, &c, NULL, &diag))
+		log_diag(LOG_LEVEL_ERROR, &diag);
+}
+
+/* ------------------------------------------------------------------------------------- start, stop */
+
+static void log_ports(const struct engine *e)
+{
+	size_t n;
+	const struct datapath_port *ports = datapath_ports(e->datapath, &n);
+
+	for (size_t i = 0; i < n; i++)
+		log_info("interface %s: %s XDP, %s", ports[i].name, model_mode_name(ports[i].mode),
+			 ports[i].dispatcher ? "shared through libxdp's dispatcher"
+					     : "alone (the dispatcher is not available here)");
+}
+
+static int start(struct engine *e, sd_event *event, struct model *model, struct diag *diag)
+{
+	struct candidate c = {.model = model, .wishes = &e->wishes};
+	struct datapath_options options = {
+		.pin_dir = model->pin_dir,
+		.size = needed_size(model),
+		.settings = settings_of(model),
+	};
+	int err = wishes_load(&e->wishes, model->state_dir, diag);
+
+	if (err)
+		return err;
+	err = link_new(&e->link, event, refresh, e);
+	if (err) {
+		diag_add(diag, NULL, 0, "opening rtnetlink: %s", strerror(-err));
+		return err;
+	}
+	err = datapath_open(&e->datapath, &options, diag);
+	return err ? err : bring_model(e, &c, NULL, diag);
+}
+
+int engine_new(struct engine **out, sd_event *event, struct model *model, struct diag *diag)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	int err;
+
+	if (!e)
+		return -ENOMEM;
+	e->started = e->loaded = time(NULL);
+	err = start(e, event, model, diag);
+	if (err) {
+		engine_free(e);
+		return err;
+	}
+	log_ports(e);
+	*out = e;
+	return 0;
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	datapath_free(e->datapath);
+	link_free(e->link);
+	desired_free(e->desired);
+	plan_free(e->plan);
+	wishes_fini(&e->wishes);
+	ring_cache_fini(&e->rings);
+	model_free(e->model);
+	free(e);
+}
+
+/* ----------------------------------------------------------------------------------------- reload */
+
+/* Things that a running daemon cannot change. */
+static int check_fixed(const struct model *now, const struct model *next, struct diag *diag)
+{
+	static const char again[] = "takes a restart; the rest was not changed either";
+	size_t before = diag->n;
+
+	if (strcmp(now->pin_dir, next->pin_dir) != 0)
+		diag_add(diag, next->file, 0, "a new pin_dir %s", again);
+	if (strcmp(now->state_dir, next->state_dir) != 0)
+		diag_add(diag, next->file, 0, "a new state_dir %s", again);
+	if (strcmp(now->control.socket, next->control.socket) != 0 ||
+	    now->control.group_id != next->control.group_id)
+		diag_add(diag, next->file, 0, "another control socket or group %s", again);
+	if (now->hash_seed != next->hash_seed)
+		diag_add(diag, next->file, 0, "a new hash_seed %s", again);
+	return diag->n > before ? -EINVAL : 0;
+}
+
+int engine_reload(struct engine *e, struct engine_result *result, struct diag *diag)
+{
+	_cleanup_(model_freep)
+	struct model *model = NULL;
+	struct candidate c = {.wishes = &e->wishes};
+	int err = load_file(&model, e->model->file, diag);
+
+	if (!err)
+		err = check_fixed(e->model, model, diag);
+	if (err)
+		return err;
+	c.model = model;
+	err = bring_model(e, &c, result, diag);
+	if (err) {
+		_cleanup_(diag_fini)
+		struct diag again = {0};
+
+		follow(e, e->model, &again);
+		log_diag(LOG_LEVEL_ERROR, &again);
+		return err;
+	}
+	TAKE(model);
+	e->loaded = time(NULL);
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------- operator's orders */
+
+static const enum model_state order_state[] = {
+	[ENGINE_DRAIN] = MODEL_STATE_DRAINING,
+	[ENGINE_DISABLE] = MODEL_STATE_DISABLED,
+	[ENGINE_ACTIVATE] = MODEL_STATE_ACTIVE,
+};
+
+/* A wish that asks for what the config says is none. */
+static int add_wish(struct wishes *wishes, const struct model_pool *pool,
+		    const struct model_backend *backend, enum engine_order order,
+		    unsigned int weight)
+{
+	if (order == ENGINE_WEIGHT)
+		return wishes_set_weight(wishes, pool->name, backend->name,
+					 weight == backend->weight ? 0 : weight);
+	return wishes_set_state(wishes, pool->name, backend->name,
+				order_state[order] == backend->state ? NULL : &order_state[order],
+				time(NULL));
+}
+
+/* Adds the wish for every backend that is meant. */
+static int add_wishes(struct wishes *wishes, const struct model *model, enum engine_order order,
+		      const char *backend, const char *pool, unsigned int weight, struct diag *diag)
+{
+	size_t found = 0;
+
+	for (size_t p = 0; p < model->n_pools; p++) {
+		const struct model_backend *b = model_find_backend(&model->pools[p], backend);
+		int err;
+
+		if (!b || (pool && strcmp(pool, model->pools[p].name) != 0))
+			continue;
+		found++;
+		err = add_wish(wishes, &model->pools[p], b, order, weight);
+		if (err)
+			return err;
+	}
+	if (found)
+		return 0;
+	if (pool && !model_find_pool(model, pool))
+		diag_add(diag, NULL, 0, "there is no pool \"%s\"", pool);
+	else if (pool)
+		diag_add(diag, NULL, 0, "pool \"%s\" has no backend \"%s\"", pool, backend);
+	else
+		diag_add(diag, NULL, 0,
+			 "there is no backend \"%s\" (\"sluicectl backends\" lists them)", backend);
+	return -ENOENT;
+}
+
+int engine_order(struct engine *e, enum engine_order order, const char *backend, const char *pool,
+		 unsigned int weight, struct engine_result *result, struct diag *diag)
+{
+	_cleanup_(wishes_fini)
+	struct wishes wishes = {0};
+	struct candidate c = {.model = e->model, .wishes = &wishes};
+	int err = wishes_copy(&wishes, &e->wishes);
+
+	if (!err)
+		err = add_wishes(&wishes, e->model, order, backend, pool, weight, diag);
+	if (!err)
+		err = wishes_save(&wishes, e->model->state_dir, diag);
+	if (err)
+		return err;
+	err = bring_into_force(e, &c, result, diag);
+	if (err) {
+		wishes_save(&e->wishes, e->model->state_dir, diag);
+		return err;
+	}
+	wishes_fini(&e->wishes);
+	e->wishes = wishes;
+	wishes = (struct wishes){0};
+	return 0;
+}
+
+struct engine_view engine_view(const struct engine *e)
+{
+	return (struct engine_view){
+		.model = e->model,
+		.wishes = &e->wishes,
+		.desired = e->desired,
+		.backend_ids = e->plan->backend_ids,
+		.vip_ids = e->plan->vip_ids,
+		.datapath = e->datapath,
+		.started = e->started,
+		.loaded = e->loaded,
+	};
+}
