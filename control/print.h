@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Replies for people: each command's document as a table, or as it is (JSON). A table is at most
+ * 80 columns wide with names of usual length. A key that is missing shows as "-".
+ *
+ * The documents, which is what the daemon answers and `sluicectl -j` prints. Keys are stable: new
+ * ones may come, none changes its meaning. Counts begin when the kernel maps are made; bytes are
+ * those of forwarded packets as received, from the IP header on.
+ *
+ * status
+ *   {"version": "0.1.0", "pid": 123, "uptime_s": 60, "config": "/etc/sluice/sluice.conf",
+ *    "pin_dir": "/sys/fs/bpf/sluice", "state_dir": "/var/lib/sluice",
+ *    "loaded_at": 1764166860,                  seconds since the epoch: the config in force
+ *    "interfaces": [{"name": "eth0", "ifindex": 2, "mode": "native" | "generic",
+ *                    "attach": "alone" | "dispatcher", "program_id": 7}],
+ *    "vips": 3, "backends": 12,
+ *    "operator_changes": 1,                    backends whose state or weight the operator set
+ *    "unresolved_backends": 0,                 backends without a usable next hop
+ *    "memory_bytes": 4718592}                  of the kernel maps
+ *
+ * vips
+ *   {"vips": [{"name": "www", "address": "198.18.0.80", "port": 80, "protocol": "tcp",
+ *              "pool": "web", "maglev": "v2", "ring_size": 65537,
+ *              "backends": 4, "active": 3,     of its pool, and those that take new flows
+ *              "packets": 0, "bytes": 0, "dropped": 0}]}
+ *
+ * backends
+ *   {"backends": [{"name": "web-1", "pool": "web", "address": "198.18.1.11", "id": 1,
+ *                  "state": "active" | "draining" | "disabled",
+ *                  "state_by": "config" | "operator",
+ *                  "weight": 100, "weight_by": "config" | "operator",
+ *                  "nexthop": {"state": "ready" | "resolving" | "no_route" | "local" | "static",
+ *                              "interface": "eth0", "mac": "00:00:5e:00:53:01"},
+ *                  "packets": 0, "bytes": 0}]}
+ *
+ * counters
+ *   {"total": {"forwarded": 1, "not_ip": 0, ...},    one for each outcome of xdp/abi.h
+ *    "vips": [{"name": "www", "counters": {"forwarded": 1, ...}}]}
+ *
+ * drain, activate, disable, enable, weight
+ *   {"backends": [{"pool": "web", "name": "web-1", "state": "draining", "weight": 100}],
+ *    "slots_written": 1234}                    words of the rings that were written
+ *
+ * reload
+ *   {"vips": 3, "backends": 12, "slots_written": 0, "changes": ["vip www: added", ...]}
+ */
+#ifndef SLUICE_CONTROL_PRINT_H
+#define SLUICE_CONTROL_PRINT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/*
+ * Prints @document to @out. @all: also what is left out because it is zero. 0 or -ENOMEM;
+ * whether @out took everything, the caller asks @out.
+ */
+typedef int print_fn(FILE *out, const json_t *document, bool all);
+
+print_fn print_json; /* any document, indented, its keys in the order given */
+print_fn print_status;
+print_fn print_vips;
+print_fn print_backends;
+print_fn print_counters;
+print_fn print_changed; /* drain, activate, disable, enable, weight */
+print_fn print_reload;
+
+#define PRINT_COUNT_MAX 8
+#define PRINT_BYTES_MAX 12
+
+/*
+ * Writes @n, not negative, in three digits or so with a decimal suffix: "999", "12.3k", "4.5M";
+ * returns @text.
+ */
+const char *print_count(char text[PRINT_COUNT_MAX], json_int_t n);
+
+/* The same for bytes, in powers of 1024: "999 B", "12.3 KiB", "4.5 MiB". */
+const char *print_bytes(char text[PRINT_BYTES_MAX], json_int_t n);
+
+#endif
