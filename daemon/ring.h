@@ -12,7 +12,8 @@
 #include "config/model.h"
 
 #define RING_RANKS 3
-#define RING_NONE UINT16_MAX /* no member: the ring has fewer members than ranks, or none */
+#define RING_SIZE_MAX (1u << 24) /* slots */
+#define RING_NONE UINT16_MAX     /* no member: the ring has fewer members than ranks, or none */
 
 /* One member of a ring, as declared. Weight 0 takes part in nothing. */
 struct ring_member {
@@ -22,32 +23,28 @@ struct ring_member {
 
 /* A finished ring. Immutable. */
 struct ring {
-	uint32_t size;   /* slots */
-	unsigned int ranks; /* filled ranks, 1 .. RING_RANKS */
+	uint32_t size;               /* slots */
+	unsigned int ranks;          /* as asked for, 1 .. RING_RANKS */
 	uint16_t *owner[RING_RANKS]; /* [rank][slot]: index into the members given, or RING_NONE */
 };
 
 /*
- * Katran's 64-bit hash of a backend's address: folly::IPAddress::hash(). IPv4: FNV-1 (32 bit, each
- * byte sign-extended) mixed with AF_INET by CityHash's Hash128to64; IPv6: SpookyHash V2 (128 bit,
- * seeds 0) mixed twice, with AF_INET6.
- */
-uint64_t ring_endpoint_hash(const struct sluice_addr *address);
-
-/*
  * A member's walk over a ring of @size slots: first slot (@offset) and step (@skip, 1 .. size - 1).
- * MurmurHash3 x64_128 of (endpoint hash, constant), first half, as in katran-compatible Maglev.
+ * First half of MurmurHash3 x64_128 of (endpoint hash, constant): 42 with seed 0 gives the offset,
+ * 2718281828 with seed 2307 the skip, as in Katran.
  */
-void ring_permutation(uint64_t endpoint_hash, uint32_t size, uint32_t *offset, uint32_t *skip);
+void ring_permutation(uint64_t hash, uint32_t size, uint32_t *offset, uint32_t *skip);
 
 /*
  * Builds the ring of @members (n may be 0: every slot RING_NONE). @size is prime. Rank 0 is
- * Maglev; rank k is a further Maglev pass over the same walks that skips members which already
- * own the slot at a lower rank; with fewer members than ranks the higher ranks are RING_NONE.
+ * Maglev as Katran does it; rank k is a further pass with the same members, weights and walks, each
+ * walk from its start, in which a member passes by the slots that it owns at a lower rank. With at
+ * most k members of weight > 0, rank k is all RING_NONE; else every slot has an owner at rank k.
  * The order of @members does not matter to who owns what.
  *
- * @ranks: how many ranks to fill, 1 .. RING_RANKS. 0 with @out to be freed by ring_free(); or
- * -ENOMEM; or -EINVAL: a size below 2 or n >= RING_NONE.
+ * @ranks: how many ranks to fill, 1 .. RING_RANKS. 0 with @out to be freed by ring_free();
+ * -ENOMEM; or -EINVAL: a size that is not prime or above RING_SIZE_MAX, a number of ranks out of
+ * bounds, or n >= RING_NONE.
  */
 int ring_build(struct ring **out, enum model_maglev maglev, uint32_t size, unsigned int ranks,
 	       const struct ring_member *members, size_t n);
