@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sluicectl: asks the daemon, prints its answer. One table holds the commands; a row names the
+ * operands and options that the command takes, the function that does it, and how its reply is
+ * printed. Exit status: 0 done, 1 refused or failed, 2 wrong usage.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/cleanup.h"
+#include "config/diag.h"
+#include "config/model.h"
+#include "config/suggest.h"
+#include "control/client.h"
+#include "control/print.h"
+
+#define EXIT_USAGE 2
+
+/* Options that only some commands take. */
+#define OPTION_POOL 0x1
+#define OPTION_ALL 0x2
+
+struct options {
+	const char *socket;
+	const char *pool; /* or NULL */
+	bool json;
+	bool all;
+	unsigned int given; /* OPTION_* */
+};
+
+struct command;
+
+/* Does a command whose operands have the right number. Returns the exit status. */
+typedef int run_fn(const struct command *command, const struct options *options, char **operands);
+
+struct command {
+	const char *name;
+	const char *operands; /* for people */
+	const char *help;
+	int n_operands;
+	unsigned int options; /* OPTION_* that it takes */
+	run_fn *run;
+	print_fn *print; /* for replies that are not printed as JSON */
+};
+
+static run_fn run_plain, run_backend, run_weight, run_help;
+
+static const struct command commands[] = {
+	{"status", "", "the daemon: config, interfaces, sizes", 0, 0, run_plain, print_status},
+	{"vips", "", "the VIPs and their traffic", 0, 0, run_plain, print_vips},
+	{"backends", "", "the backends: state, weight, next hop, traffic", 0, 0, run_plain,
+	 print_backends},
+	{"counters", "[-v]", "why packets left the program, in all and for each VIP", 0, OPTION_ALL,
+	 run_plain, print_counters},
+	{"drain", "BACKEND [--pool P]", "no new flows for it; those it has, stay", 1, OPTION_POOL,
+	 run_backend, print_changed},
+	{"activate", "BACKEND [--pool P]", "new flows for it: ends drain and disable", 1,
+	 OPTION_POOL, run_backend, print_changed},
+	{"disable", "BACKEND [--pool P]", "nothing for it any more", 1, OPTION_POOL, run_backend,
+	 print_changed},
+	{"enable", "BACKEND [--pool P]", "the same as activate", 1, OPTION_POOL, run_backend,
+	 print_changed},
+	{"weight", "BACKEND N|config [--pool P]", "its weight is N, or the config's again", 2,
+	 OPTION_POOL, run_weight, print_changed},
+	{"reload", "", "the daemon reads its config anew", 0, 0, run_plain, print_reload},
+	{"help", "", "this text", 0, 0, run_help, NULL},
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct option long_options[] = {
+	{"json", no_argument, NULL, 'j'},
+	{"socket", required_argument, NULL, 's'},
+	{"pool", required_argument, NULL, 'p'},
+	{"all", no_argument, NULL, 'v'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{0},
+};
+
+/* ------------------------------------------------------------------------------ talking to sluiced */
+
+static void report(const struct diag *diag)
+{
+	for (size_t i = 0; i < diag->n; i++) {
+		_cleanup_(freep)
+		char *text = diag_entry_text(&diag->entries[i]);
+
+		fprintf(stderr, "sluicectl: %s\n", text ? text : diag->entries[i].text);
+	}
+	if (!diag->n)
+		fprintf(stderr, "sluicectl: %s\n", strerror(ENOMEM));
+}
+
+/* Sends the command with @args (taken over) and prints its reply. Returns the exit status. */
+static int ask(const struct command *command, const struct options *options, json_t *args)
+{
+	_cleanup_(client_freep)
+	struct client *client = NULL;
+	_cleanup_(json_decrefp)
+	json_t *own_args = args;
+	_cleanup_(json_decrefp)
+	json_t *document = NULL;
+	_cleanup_(diag_fini)
+	struct diag diag = {0};
+	print_fn *print = options->json ? print_json : command->print;
+	int err;
+
+	err = client_open(&client, options->socket, CLIENT_TIMEOUT_MS, &diag);
+	if (!err)
+		err = client_ask(client, &document, command->name, TAKE(own_args), &diag);
+	if (!err)
+		err = print(stdout, document, options->all);
+	if (!err)
+		return EXIT_SUCCESS;
+	report(&diag);
+	return EXIT_FAILURE;
+}
+
+static int run_plain(const struct command *command, const struct options *options, char **operands)
+{
+	(void)operands;
+	return ask(command, options, NULL);
+}
+
+/* The arguments that name a backend; NULL with a message: no memory, or a name is not UTF-8. */
+static json_t *backend_args(const struct options *options, const char *backend)
+{
+	json_t *args = json_pack("{s:s, s:s*}", "backend", backend, "pool", options->pool);
+
+	if (!args)
+		fprintf(stderr, "sluicectl: backend \"%s\": not a name in UTF-8\n", backend);
+	return args;
+}
+
+static int run_backend(const struct command *command, const struct options *options,
+		       char **operands)
+{
+	json_t *args = backend_args(options, operands[0]);
+
+	return args ? ask(command, options, args) : EXIT_FAILURE;
+}
+
+/* Reads a weight; "config" is 0. Returns -1 if it is none. */
+static long weight_parse(const char *text)
+{
+	unsigned long n;
+	char *end;
+
+	if (!strcmp(text, "config"))
+		return 0;
+	if (strspn(text, "0123456789") != strlen(text))
+		return -1;
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	return end == text || errno || n < MODEL_WEIGHT_MIN || n > MODEL_WEIGHT_MAX ? -1 : (long)n;
+}
+
+static int run_weight(const struct command *command, const struct options *options, char **operands)
+{
+	long weight = weight_parse(operands[1]);
+	json_t *args;
+
+	if (weight < 0) {
+		fprintf(stderr, "sluicectl: weight \"%s\": %u..%u or \"config\" is allowed\n",
+			operands[1], MODEL_WEIGHT_MIN, MODEL_WEIGHT_MAX);
+		return EXIT_USAGE;
+	}
+	args = backend_args(options, operands[0]);
+	if (!args)
+		return EXIT_FAILURE;
+	json_object_set_new(args, "weight", json_integer(weight));
+	return ask(command, options, args);
+}
+
+/* --------------------------------------------------------------------------------- the command line */
+
+static void print_usage(FILE *out)
+{
+	fputs("usage: sluicectl [-j] [-s SOCKET] COMMAND [OPERAND...]\n\n", out);
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		const struct command *c = &commands[i];
+		int n = fprintf(out, "  %s %s", c->name, c->operands);
+
+		fprintf(out, "%*s%s\n", n < 38 ? 38 - n : 1, "", c->help);
+	}
+	fputs("\n"
+	      "  -j, --json           print the reply as one JSON document\n"
+	      "  -s, --socket SOCKET  the daemon's control socket; default " MODEL_SOCKET "\n"
+	      "  -p, --pool P         the backend of this pool, not of every pool that has the "
+	      "name\n"
+	      "  -v, --all            also counters that are zero\n"
+	      "  -h, --help           this text\n"
+	      "      --version        the version of sluicectl\n"
+	      "\n"
+	      "Exit status: 0 done, 1 refused or failed, 2 wrong usage.\n",
+	      out);
+}
+
+static int run_help(const struct command *command, const struct options *options, char **operands)
+{
+	(void)command;
+	(void)options;
+	(void)operands;
+	print_usage(stdout);
+	return EXIT_SUCCESS;
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+	struct suggest meant = {.word = name};
+
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		suggest_offer(&meant, commands[i].name);
+	fprintf(stderr, "sluicectl: unknown command \"%s\"", name);
+	if (meant.best)
+		fprintf(stderr, ", did you mean \"%s\"?\n", meant.best);
+	else
+		fputs(" (sluicectl help lists them)\n", stderr);
+	return EXIT_USAGE;
+}
+
+/* Reads the options into @o. Returns -1 to go on, else the exit status. */
+static int read_options(struct options *o, int argc, char **argv)
+{
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "js:p:vhV", long_options, NULL)) != -1) {
+		switch (opt) {
+		case 'j':
+			o->json = true;
+			break;
+		case 's':
+			o->socket = optarg;
+			break;
+		case 'p':
+			o->pool = optarg;
+			o->given |= OPTION_POOL;
+			break;
+		case 'v':
+			o->all = true;
+			o->given |= OPTION_ALL;
+			break;
+		case 'h':
+			print_usage(stdout);
+			return EXIT_SUCCESS;
+		case 'V':
+			puts("sluicectl " SLUICE_VERSION);
+			return EXIT_SUCCESS;
+		default: /* getopt_long() told what is wrong */
+			fputs("sluicectl help shows what is allowed\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	return -1;
+}
+
+static int run(int argc, char **argv)
+{
+	struct options options = {.socket = MODEL_SOCKET};
+	const struct command *command;
+	int status, n;
+
+	status = read_options(&options, argc, argv);
+	if (status >= 0)
+		return status;
+	if (optind == argc) {
+		print_usage(stderr);
+		return EXIT_USAGE;
+	}
+	command = find_command(argv[optind]);
+	if (!command)
+		return unknown_command(argv[optind]);
+	n = argc - optind - 1;
+	if (n != command->n_operands || options.given & ~command->options) {
+		fprintf(stderr, "usage: sluicectl [-j] [-s SOCKET] %s%s%s\n", command->name,
+			*command->operands ? " " : "", command->operands);
+		return EXIT_USAGE;
+	}
+	return command->run(command, &options, argv + optind + 1);
+}
+
+int main(int argc, char **argv)
+{
+	int status = run(argc, argv);
+
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "sluicectl: cannot write the output: %s\n", strerror(errno));
+		return status ? status : EXIT_FAILURE;
+	}
+	return status;
+}
