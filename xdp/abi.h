@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define SLUICE_ABI 1
+#define SLUICE_ABI 2
 
 /* An address of either family, network byte order; IPv4 a.b.c.d is ::ffff:a.b.c.d (w[3] is a.b.c.d). */
 struct sluice_addr {
@@ -39,23 +39,85 @@ struct sluice_ring_line {
 	__u32 slot[SLUICE_LINE_SLOTS];
 };
 
+/* Where a ring lies in `rings`. */
+struct sluice_ring {
+	__u32 base; /* first slot */
+	__u32 size; /* slots, a prime */
+	__u32 inv;  /* 2^32 / size, rounded down: stands for the division */
+};
+
 /* ----------------------------------------------------------------------------------------- VIPs */
 
-/* Key of the map `vips`. */
+/*
+ * Key of the map `vips`; port 0 is any port. An entry with proto IPPROTO_ICMP (for either family) and
+ * port 0 says that the address is a VIP's, for echo and fragments.
+ */
 struct sluice_vip_key {
 	struct sluice_addr addr;
 	__be16 port;
-	__u8 proto; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 proto; /* IPPROTO_TCP, IPPROTO_UDP or IPPROTO_ICMP */
 	__u8 pad;
 };
 
-/* Value of the map `vips`. */
+/* Key of the LPM map `prefixes`: VIPs that are whole prefixes. */
+struct sluice_prefix_key {
+	__u32 prefixlen; /* SLUICE_PREFIX_FIXED + bits of addr */
+	__be16 port;
+	__u8 proto;
+	__u8 pad;
+	struct sluice_addr addr;
+};
+#define SLUICE_PREFIX_FIXED 32 /* port, proto and pad always count */
+
+#define SLUICE_VIP_NO_SOURCE_PORT 0x0001u /* hash without the source port */
+#define SLUICE_VIP_DEST_PORT 0x0002u      /* hash the destination port only */
+#define SLUICE_VIP_WITH_DEST_PORT 0x0004u /* hash the destination port though any port is served */
+#define SLUICE_VIP_ANY_PORT 0x0008u       /* the VIP serves every port */
+#define SLUICE_VIP_QUIC 0x0010u           /* route by Katran's connection ids */
+#define SLUICE_VIP_QUIC_LB 0x0020u        /* route by QUIC-LB's connection ids */
+#define SLUICE_VIP_TCP_ID 0x0040u         /* route by the server id in a TCP option */
+#define SLUICE_VIP_UDP_ID 0x0080u         /* route by the server id before a UDP payload */
+#define SLUICE_VIP_SOURCES 0x0100u        /* some clients have a target of their own */
+#define SLUICE_VIP_ACCESS 0x0200u         /* some clients are allowed or denied */
+#define SLUICE_VIP_DENY 0x0400u           /* clients that no prefix names are denied */
+#define SLUICE_VIP_TRACK 0x0800u          /* remember every flow */
+
+/* Value of the maps `vips` and `prefixes`. */
 struct sluice_vip {
-	__u32 id;        /* 1 .. limit: its index in `counters` */
-	__u32 ring;      /* its first slot in `rings` */
-	__u32 ring_size; /* slots of its ring, a prime */
-	__u32 ring_inv;  /* 2^32 / ring_size, rounded down: stands for the division */
-	__u32 flags;     /* SLUICE_VIP_* */
+	__u32 id; /* 1 .. limit: its index in `counters` */
+	struct sluice_ring ring;
+	__u32 flags;       /* SLUICE_VIP_* */
+	__u8 addr_bits;    /* bits of its prefix; 128: one address */
+	__u8 server_bytes; /* QUIC-LB: length of the server id, 1 .. 4 */
+	__u16 pad;
+};
+
+/* -------------------------------------------------------------------- clients with a way of their own */
+
+/* Key of the LPM maps `sources` and `access`. */
+struct sluice_source_key {
+	__u32 prefixlen; /* SLUICE_SOURCE_FIXED + bits of addr */
+	__u32 vip;       /* id */
+	struct sluice_addr addr;
+};
+#define SLUICE_SOURCE_FIXED 32
+
+/* Values of `access`. */
+#define SLUICE_ACCESS_ALLOW 1u
+#define SLUICE_ACCESS_DENY 2u
+
+#define SLUICE_NAME_MAX 64 /* with the final NUL */
+
+/*
+ * Value of the map `targets`, whose index is the value of `sources`: a backend, or the ring of a
+ * pool. The names tell the next daemon whose target this is; the program does not read them.
+ */
+struct sluice_target {
+	struct sluice_ring ring; /* size 0: see backend */
+	__u32 backend;           /* id */
+	__u32 vip;               /* id; 0: the target is free */
+	char pool[SLUICE_NAME_MAX];
+	char name[SLUICE_NAME_MAX]; /* of the backend; empty: the whole pool */
 	__u32 pad;
 };
 
@@ -63,12 +125,16 @@ struct sluice_vip {
 
 enum sluice_encap {
 	SLUICE_ENCAP_NONE = 0, /* the id is free */
-	SLUICE_ENCAP_IPIP = 1, /* outer IPv4, the inner packet follows */
-	SLUICE_ENCAP_IP6 = 2,  /* outer IPv6, the inner packet follows */
+	SLUICE_ENCAP_IP4,      /* outer IPv4, the inner packet follows */
+	SLUICE_ENCAP_IP6,      /* outer IPv6, the inner packet follows */
+	SLUICE_ENCAP_GUE4,     /* outer IPv4, UDP, the inner packet follows */
+	SLUICE_ENCAP_GUE6,     /* outer IPv6, UDP, the inner packet follows */
+	SLUICE_ENCAP_LOCAL,    /* the backend is this host: no tunnel */
 	SLUICE_ENCAP_MAX,
 };
 
 #define SLUICE_BACKEND_NEXTHOP 0x01 /* dmac is known */
+#define SLUICE_BACKEND_SERVING 0x02 /* flows that name it (by an id, by the flow table) go to it */
 
 /*
  * Value of the map `backends`, indexed by backend id; one cache line. The MAC addresses lie in
@@ -76,26 +142,65 @@ enum sluice_encap {
  */
 struct sluice_backend {
 	struct sluice_addr addr;
-	__u8 dmac[6]; /* next hop */
-	__be16 pad0;
-	__u8 smac[6]; /* of the device that it leaves by, when that is not the one it came in by */
-	__be16 pad1;
-	__u32 ifindex;    /* leave by this device; 0: by the one it came in by */
-	__u16 mtu;        /* of that device, bytes of an IP packet; 0: not known */
-	__u8 encap;       /* enum sluice_encap */
-	__u8 flags;       /* SLUICE_BACKEND_* */
+	__u8 dmac[6];  /* next hop */
+	__be16 vlan;   /* VLAN id of the frame, the inner one of two; 0: none */
+	__u8 smac[6];  /* of the device that it leaves by, when that is not the one it came in by */
+	__be16 s_vlan; /* outer VLAN id of two (802.1ad); 0: none */
+	__u32 ifindex; /* leave by this device; 0: by the one it came in by, with the tags it had */
+	__u16 mtu;     /* of that device, bytes of an IP packet; 0: not known */
+	__u8 encap;    /* enum sluice_encap */
+	__u8 flags;    /* SLUICE_BACKEND_* */
 	__u32 generation; /* raised each time the id goes to another backend */
-	__u32 pad2[5];
+	__be16 port;      /* GUE: UDP destination port */
+	__u16 pad;
+	struct sluice_addr source; /* GUE: outer source */
 };
 
 /*
  * Value of the map `names`, indexed by backend id. The kernel program never reads it: it tells
  * the next daemon, or a person with bpftool, whose id this is.
  */
-#define SLUICE_NAME_MAX 64 /* with the final NUL */
 struct sluice_name {
 	char pool[SLUICE_NAME_MAX];
 	char backend[SLUICE_NAME_MAX];
+};
+
+/* ----------------------------------------------------------------------------------------- flows */
+
+/*
+ * The flow table: lines of eight entries of one word each, so that reading and writing an entry is
+ * atomic. An entry: bits 0-15 when it was last used, in ticks, wrapping; bits 16-30 backend id, 0:
+ * free; bits 32-63 tag. A tick is 2^30 ns of the monotonic clock.
+ */
+#define SLUICE_FLOW_WAYS 8
+#define SLUICE_TICK_SHIFT 30
+struct sluice_flow_line {
+	__u64 entry[SLUICE_FLOW_WAYS];
+};
+#define SLUICE_FLOW_BACKEND(entry) ((__u32)((entry) >> 16) & 0x7fffu)
+#define SLUICE_FLOW_TIME(entry) ((__u16)(entry))
+#define SLUICE_FLOW_TAG(entry) ((__u32)((entry) >> 32))
+
+/* Value of the map `decap`: what becomes of a packet that is not for a VIP once its tunnel ended. */
+#define SLUICE_DECAP_PASS 0u   /* the host gets it */
+#define SLUICE_DECAP_EGRESS 1u /* back to the router that it came from */
+
+/* Key of the map `fragments`: one datagram in pieces. */
+struct sluice_fragment_key {
+	struct sluice_addr src;
+	struct sluice_addr dst;
+	__be32 id;
+	__u8 proto; /* of the first fragment's payload for IPv4; 0 for IPv6 */
+	__u8 pad[3];
+};
+
+/* Its value: where the first fragment went. */
+struct sluice_fragment {
+	__u32 backend;    /* id; 0: the datagram is not for a VIP */
+	__u32 vip;        /* id */
+	__u32 generation; /* the backend's */
+	__be16 sport;
+	__u16 time; /* in ticks, wrapping */
 };
 
 /* ------------------------------------------------------------------------------------- outcomes */
@@ -103,15 +208,25 @@ struct sluice_name {
 /* Why a packet left the program: X(NAME, name, one line for the manual). */
 #define SLUICE_OUTCOMES(X) \
 	X(FORWARDED, "forwarded", "sent to a backend through the tunnel") \
+	X(LOCAL, "local", "the backend is this host: left to it without a tunnel") \
+	X(ECHO, "echo", "echo request to a VIP: answered") \
+	X(EGRESS, "egress", "tunnelled to us for elsewhere: sent on without the tunnel") \
+	X(TOO_BIG, "too_big", "does not fit the tunnel: the sender was told the MTU") \
 	X(NOT_IP, "not_ip", "neither IPv4 nor IPv6 (ARP, ...): left to the host") \
 	X(MALFORMED, "malformed", "headers contradict the frame's length: left to the host") \
-	X(NOT_L4, "not_l4", "neither TCP nor UDP: left to the host") \
-	X(FRAGMENT, "fragment", "a fragment: left to the host") \
+	X(NOT_L4, "not_l4", "not TCP, UDP or an ICMP message for a VIP: left to the host") \
 	X(NOT_VIP, "not_vip", "destination is not a VIP: left to the host") \
+	X(ECHO_LIMITED, "echo_limited", "echo request to a VIP above the rate limit: dropped") \
+	X(TOO_BIG_LIMITED, "too_big_limited", \
+	  "does not fit the tunnel, above the rate limit: dropped") \
+	X(TOO_BIG_NO_DF, "too_big_no_df", \
+	  "does not fit the tunnel, sender allows fragments: dropped") \
+	X(FRAGMENT_LOST, "fragment_lost", "a fragment for a VIP without its first one: dropped") \
+	X(DENIED, "denied", "client is denied by the VIP's prefixes: dropped") \
 	X(NO_BACKEND, "no_backend", "the VIP has no backend for it: dropped") \
 	X(NO_NEXTHOP, "no_nexthop", "the way to the backend is not resolved: dropped") \
-	X(TOO_BIG, "too_big", "does not fit the tunnel: dropped") \
-	X(NO_HEADROOM, "no_headroom", "the driver left no room for the outer header: dropped")
+	X(NO_HEADROOM, "no_headroom", "the driver left no room for the outer header: dropped") \
+	X(TTL, "ttl", "tunnelled to us with its last hop used up: dropped")
 
 enum sluice_outcome {
 #define SLUICE_OUTCOME_ENUM(NAME, name, text) SLUICE_OUT_##NAME,
@@ -120,10 +235,28 @@ enum sluice_outcome {
 	SLUICE_OUT_MAX
 };
 
+/* What happened to a packet on its way, beside its outcome. */
+#define SLUICE_EVENTS(X) \
+	X(ID_USED, "id_used", "went to the backend that its connection or server id names") \
+	X(ID_UNKNOWN, "id_unknown", "its id names no backend, or one that is out: hashed") \
+	X(FLOW_HIT, "flow_hit", "went where the flow table says") \
+	X(SOURCE_USED, "source_used", "went to the target of its client's prefix") \
+	X(ICMP_ERROR, "icmp_error", "ICMP error, followed the flow it quotes") \
+	X(FRAGMENT, "fragment", "a fragment, followed its first one") \
+	X(DECAPSULATED, "decapsulated", "came in a tunnel to a decap address")
+
+enum sluice_event {
+#define SLUICE_EVENT_ENUM(NAME, name, text) SLUICE_EVENT_##NAME,
+	SLUICE_EVENTS(SLUICE_EVENT_ENUM)
+#undef SLUICE_EVENT_ENUM
+	SLUICE_EVENT_MAX
+};
+
 /* Value of the per-CPU map `counters`: index 0 is "no VIP", then one for each VIP id. */
 struct sluice_counters {
 	__u64 bytes; /* of forwarded packets, as received, from the IP header on */
 	__u64 outcome[SLUICE_OUT_MAX];
+	__u64 event[SLUICE_EVENT_MAX];
 };
 
 /* Value of the per-CPU map `backend_counters`, indexed by backend id. */
@@ -132,22 +265,51 @@ struct sluice_backend_counters {
 	__u64 bytes; /* as in struct sluice_counters */
 };
 
+/* Value of the per-CPU map `limiters`, indexed by enum sluice_limiter: a token bucket. */
+struct sluice_bucket {
+	__u64 time_ns;   /* when tokens were last added */
+	__u64 tokens_ns; /* a token is 1 s / rate */
+};
+
+enum sluice_limiter {
+	SLUICE_LIMIT_ECHO,
+	SLUICE_LIMIT_TOO_BIG,
+	SLUICE_LIMIT_MAX,
+};
+
 /* ------------------------------------------------------------------------ settings, notes, sizes */
+
+/* What the config uses; code for the rest is cut out when the program is loaded. */
+#define SLUICE_FEATURE_IPV6 0x0001u     /* IPv6 VIPs */
+#define SLUICE_FEATURE_PREFIXES 0x0002u /* VIPs that are prefixes */
+#define SLUICE_FEATURE_ANY_PORT 0x0004u /* VIPs that serve any port */
+#define SLUICE_FEATURE_IDS 0x0008u      /* ids in packets: QUIC, TCP option, UDP header */
+#define SLUICE_FEATURE_SOURCES 0x0010u  /* targets by client */
+#define SLUICE_FEATURE_ACCESS 0x0020u   /* allow and deny */
+#define SLUICE_FEATURE_GUE 0x0040u
+#define SLUICE_FEATURE_DECAP 0x0080u
+#define SLUICE_FEATURE_FLOWS 0x0100u /* some VIP remembers flows */
+#define SLUICE_FEATURE_FRAGS 0x0200u /* loaded for frames of several buffers (kernel 5.18) */
+#define SLUICE_FEATURE_TRACE 0x8000u /* leave a struct sluice_trace for each packet (replay) */
 
 /* Read-only data of the program, set before it is loaded. */
 struct sluice_settings {
 	__u32 abi;        /* SLUICE_ABI */
+	__u32 features;   /* SLUICE_FEATURE_* */
 	__u32 hash_seed;  /* S4 of the flow hash */
 	__u32 hash_seed6; /* S6 */
-	__u8 trace;       /* leave a struct sluice_trace for each packet (replay) */
-	__u8 pad[3];
+	__u32 echo_rate;  /* echo replies a second and CPU */
+	__u32 error_rate; /* "too big" messages a second and CPU */
+	__u32 flow_lines; /* lines of the flow table, a power of two */
+	__u32 flow_age;   /* in ticks */
+	__u64 secret[2];  /* key of the flow table's tags */
 };
 
 /* MAX_VIPS x RING and MAX_VIPS of a Katran with its default limits. */
 #define SLUICE_HASH_SEED 0x02000200u
 #define SLUICE_HASH_SEED6 512u
 
-/* What the program last decided; written only with settings.trace. */
+/* What the program last decided; written only with SLUICE_FEATURE_TRACE. */
 struct sluice_trace {
 	__u32 outcome;
 	__u32 vip;     /* id, or 0 */
@@ -156,10 +318,16 @@ struct sluice_trace {
 };
 
 _Static_assert(sizeof(struct sluice_addr) == 16, "map layout");
-_Static_assert(sizeof(struct sluice_ring_line) == 64, "map layout");
+_Static_assert(sizeof(struct sluice_ring_line) == 64, "one cache line");
 _Static_assert(sizeof(struct sluice_vip_key) == 20, "map layout");
+_Static_assert(sizeof(struct sluice_prefix_key) == 24, "map layout");
 _Static_assert(sizeof(struct sluice_vip) == 24, "map layout");
+_Static_assert(sizeof(struct sluice_source_key) == 24, "map layout");
+_Static_assert(sizeof(struct sluice_target) == 152, "map layout");
 _Static_assert(sizeof(struct sluice_backend) == 64, "one cache line");
 _Static_assert(sizeof(struct sluice_name) == 128, "map layout");
+_Static_assert(sizeof(struct sluice_flow_line) == 64, "one cache line");
+_Static_assert(sizeof(struct sluice_fragment_key) == 40, "map layout");
+_Static_assert(sizeof(struct sluice_fragment) == 16, "map layout");
 
 #endif

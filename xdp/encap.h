@@ -1,101 +1,248 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The outer header and the way out: the packet leaves through the tunnel to its backend.
+ * The outer header and the way out: the packet leaves through the tunnel to its backend. Outer
+ * addresses are Katran's, so that networks spread and filter both alike.
  */
 #ifndef SLUICE_XDP_ENCAP_H
 #define SLUICE_XDP_ENCAP_H
 
-#include "xdp/stats.h"
-
-#include <linux/in.h>
-#include <linux/ip.h>
+#include "xdp/backend.h"
+#include "xdp/gue.h"
+#include "xdp/icmp.h"
 
 #define OUTER_TTL 64
-#define OUTER4_PREFIX 0xac10 /* outer sources are 172.16.x.y, as Katran's */
+#define OUTER4_PREFIX 0xac10     /* outer sources are 172.16.x.y */
+#define OUTER6_PREFIX 0x01000000 /* ... and 100::x:y */
 
-/* Sum of the 16-bit words of an IPv4 header without options, folded and inverted. */
-static __always_inline __sum16 encap_checksum(const struct iphdr *ip)
+/* All that can stand before the packet. */
+struct encap_header4 {
+	struct iphdr ip;
+	struct udphdr udp;
+};
+
+struct encap_header6 {
+	struct ipv6hdr ip;
+	struct udphdr udp;
+};
+
+/* Bytes that the tunnel adds. */
+static __always_inline __u32 encap_overhead(__u8 encap)
 {
-	const __u16 *word = (const __u16 *)ip;
-	__u32 sum = 0;
+	switch (encap) {
+	case SLUICE_ENCAP_IP4:
+		return sizeof(struct iphdr);
+	case SLUICE_ENCAP_IP6:
+		return sizeof(struct ipv6hdr);
+	case SLUICE_ENCAP_GUE4:
+		return sizeof(struct encap_header4);
+	default:
+		return sizeof(struct encap_header6);
+	}
+}
 
-#pragma unroll
-	for (int i = 0; i < (int)(sizeof(*ip) / 2); i++)
-		sum += word[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (__sum16)~sum;
+static __always_inline __u8 encap_inner_proto(const struct packet *pkt)
+{
+	return pkt->family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 }
 
 /*
- * Source of the outer header: Katran's, the client's last two bytes mixed with its port, so that
- * networks spread flows of one client over their paths: 172.16.(c ^ port low).(d ^ port high).
+ * The client's last two bytes mixed with its port: 172.16.(c ^ port low).(d ^ port high). bpf_ntohs
+ * swaps the port's bytes, so that in the packet its low byte meets c.
  */
 static __always_inline __be32 encap_source4(const struct packet *pkt)
 {
-	/* bpf_ntohs swaps the port's bytes, so that in the packet its low byte meets c. */
 	__u32 mixed = (pkt->src.w[3] >> 16) ^ bpf_ntohs(pkt->sport);
 
 	return mixed << 16 | bpf_htons(OUTER4_PREFIX);
 }
 
 static __always_inline void encap_ip4(const struct packet *pkt, const struct sluice_backend *to,
-				      struct iphdr *ip)
+				      struct iphdr *ip, int gue)
 {
+	__builtin_memset(ip, 0, sizeof(*ip));
 	ip->version = 4;
 	ip->ihl = sizeof(*ip) / 4;
 	ip->tos = pkt->tos;
-	ip->tot_len = bpf_htons(pkt->ip_len + sizeof(*ip));
-	ip->id = 0;
-	ip->frag_off = 0;
+	ip->tot_len = bpf_htons(pkt->ip_len + sizeof(*ip) + (gue ? sizeof(struct udphdr) : 0));
 	ip->ttl = OUTER_TTL;
-	ip->protocol = IPPROTO_IPIP;
-	ip->check = 0;
-	ip->saddr = encap_source4(pkt);
+	ip->protocol = gue ? IPPROTO_UDP : encap_inner_proto(pkt);
+	ip->saddr = gue ? to->source.w[3] : encap_source4(pkt);
 	ip->daddr = to->addr.w[3];
-	ip->check = encap_checksum(ip);
+	ip->check = checksum_ipv4(ip);
+}
+
+static __always_inline void encap_ip6(const struct packet *pkt, const struct sluice_backend *to,
+				      struct ipv6hdr *ip, int gue)
+{
+	__builtin_memset(ip, 0, sizeof(*ip));
+	ip->version = 6;
+	ip->priority = pkt->tos >> 4;
+	ip->flow_lbl[0] = pkt->tos << 4;
+	ip->payload_len = bpf_htons(pkt->ip_len + (gue ? sizeof(struct udphdr) : 0));
+	ip->nexthdr = gue ? IPPROTO_UDP : encap_inner_proto(pkt);
+	ip->hop_limit = OUTER_TTL;
+	if (gue) {
+		__builtin_memcpy(&ip->saddr, &to->source, sizeof(ip->saddr));
+	} else {
+		/* The client's last four bytes, the first two of them mixed with its port. */
+		ip->saddr.in6_u.u6_addr32[0] = bpf_htonl(OUTER6_PREFIX);
+		ip->saddr.in6_u.u6_addr32[3] = pkt->src.w[3] ^ pkt->sport;
+	}
+	__builtin_memcpy(&ip->daddr, &to->addr, sizeof(ip->daddr));
+}
+
+/* ----------------------------------------------------------------------------------- the way out */
+
+struct encap_tag {
+	__be16 tci;
+	__be16 type;
+};
+
+/* Tags of the frame that leaves, and how many. */
+struct encap_tags {
+	__be16 outer;
+	__be16 inner;
+	__u32 n;
+};
+
+/* Those of the next hop; without one of its own, those that the packet came with. */
+static __always_inline struct encap_tags encap_tags(const struct packet *pkt,
+						    const struct sluice_backend *to)
+{
+	struct encap_tags tags = {0};
+
+	if (to->ifindex) {
+		tags.outer = to->s_vlan ? to->s_vlan : to->vlan;
+		tags.inner = to->s_vlan ? to->vlan : 0;
+	} else if (pkt->n_vlan) {
+		tags.outer = pkt->vlan[0];
+		tags.inner = pkt->n_vlan > 1 ? pkt->vlan[1] : 0;
+		tags.n = pkt->n_vlan;
+		return tags;
+	}
+	tags.n = !!tags.outer + !!tags.inner;
+	return tags;
+}
+
+/* The Ethernet header with its tags; @type is that of what follows. */
+static __always_inline int encap_l2(struct packet *pkt, const struct sluice_backend *to,
+				    struct encap_tags tags, __be16 type)
+{
+	struct ethhdr *eth = packet_at(pkt, 0, sizeof(*eth));
+	struct encap_tag *tag;
+
+	if (!eth)
+		return 0;
+	__builtin_memcpy(eth->h_dest, to->dmac, ETH_ALEN);
+	if (!to->ifindex || to->ifindex == pkt->ctx->ingress_ifindex)
+		__builtin_memcpy(eth->h_source, pkt->own_mac, ETH_ALEN);
+	else
+		__builtin_memcpy(eth->h_source, to->smac, ETH_ALEN);
+	eth->h_proto = type;
+	if (!tags.n)
+		return 1;
+	eth->h_proto = tags.n > 1 ? bpf_htons(ETH_P_8021AD) : bpf_htons(ETH_P_8021Q);
+	tag = packet_at(pkt, sizeof(*eth), sizeof(*tag));
+	if (!tag)
+		return 0;
+	tag->tci = tags.outer;
+	tag->type = type;
+	if (tags.n < 2)
+		return 1;
+	tag->type = bpf_htons(ETH_P_8021Q);
+	tag = packet_at(pkt, sizeof(*eth) + sizeof(*tag), sizeof(*tag));
+	if (!tag)
+		return 0;
+	tag->tci = tags.inner;
+	tag->type = type;
+	return 1;
 }
 
 /* Out by the device it came in by, or by another one. */
-static __always_inline int encap_transmit(struct packet *pkt, const struct sluice_backend *to,
-					  struct ethhdr *eth)
+static __always_inline int encap_transmit(struct packet *pkt, __u32 ifindex)
 {
-	__u32 ifindex = to->ifindex;
-
-	__builtin_memcpy(eth->h_dest, to->dmac, ETH_ALEN);
 	if (!ifindex || ifindex == pkt->ctx->ingress_ifindex) {
-		__builtin_memcpy(eth->h_source, pkt->own_mac, ETH_ALEN);
 		stats_backend(pkt);
 		return stats_end(pkt, SLUICE_OUT_FORWARDED, XDP_TX);
 	}
-	__builtin_memcpy(eth->h_source, to->smac, ETH_ALEN);
 	if (bpf_redirect_map(&devices, ifindex, 0) != XDP_REDIRECT)
 		return stats_end(pkt, SLUICE_OUT_NO_NEXTHOP, XDP_DROP);
 	stats_backend(pkt);
 	return stats_end(pkt, SLUICE_OUT_FORWARDED, XDP_REDIRECT);
 }
 
+/* ------------------------------------------------------------------------------------- the tunnel */
+
+/* Writes the outer header at @l3. 0 when the frame has no room for it. */
+static __always_inline int encap_l3(struct packet *pkt, const struct sluice_backend *to, __u32 l3,
+				    __u32 payload_sum)
+{
+	struct encap_header4 *h4;
+	struct encap_header6 *h6;
+
+	switch (to->encap) {
+	case SLUICE_ENCAP_IP4:
+		h4 = packet_at(pkt, l3, sizeof(h4->ip));
+		if (h4)
+			encap_ip4(pkt, to, &h4->ip, 0);
+		return !!h4;
+	case SLUICE_ENCAP_IP6:
+		h6 = packet_at(pkt, l3, sizeof(h6->ip));
+		if (h6)
+			encap_ip6(pkt, to, &h6->ip, 0);
+		return !!h6;
+	}
+	if (!FEATURE(GUE))
+		return 0;
+	if (to->encap == SLUICE_ENCAP_GUE4) {
+		h4 = packet_at(pkt, l3, sizeof(*h4));
+		if (!h4)
+			return 0;
+		encap_ip4(pkt, to, &h4->ip, 1);
+		gue_write_udp(pkt, to, &h4->udp, 4);
+		gue_checksum(&h4->udp, &h4->ip.saddr, 2, payload_sum);
+	} else {
+		h6 = packet_at(pkt, l3, sizeof(*h6));
+		if (!h6)
+			return 0;
+		encap_ip6(pkt, to, &h6->ip, 1);
+		gue_write_udp(pkt, to, &h6->udp, 6);
+		gue_checksum(&h6->udp, (__be32 *)&h6->ip.saddr, 8, payload_sum);
+	}
+	return 1;
+}
+
 static __always_inline int encap(struct packet *pkt)
 {
-	struct sluice_backend *to = bpf_map_lookup_elem(&backends, &pkt->backend_id);
-	struct ethhdr *eth;
-	struct iphdr *ip;
+	struct sluice_backend *to = backend_get(pkt->backend_id);
+	__u32 payload_sum = GUE_NO_SUM;
+	struct encap_tags tags;
+	__u32 overhead, l3;
+	__be16 type;
 
-	if (!to || to->encap != SLUICE_ENCAP_IPIP)
+	if (!to || !to->encap)
 		return stats_end(pkt, SLUICE_OUT_NO_BACKEND, XDP_DROP);
+	if (to->encap == SLUICE_ENCAP_LOCAL) {
+		stats_backend(pkt);
+		return stats_end(pkt, SLUICE_OUT_LOCAL, XDP_PASS);
+	}
 	if (!(to->flags & SLUICE_BACKEND_NEXTHOP))
 		return stats_end(pkt, SLUICE_OUT_NO_NEXTHOP, XDP_DROP);
-	if (to->mtu && pkt->ip_len + sizeof(*ip) > to->mtu)
-		return stats_end(pkt, SLUICE_OUT_TOO_BIG, XDP_DROP);
-	if (bpf_xdp_adjust_head(pkt->ctx, -(int)sizeof(*ip)))
+	overhead = encap_overhead(to->encap);
+	if (to->mtu && pkt->ip_len + overhead > to->mtu)
+		return icmp_too_big(pkt, to->mtu - overhead);
+	if (FEATURE(GUE) && to->encap >= SLUICE_ENCAP_GUE4)
+		payload_sum = gue_payload_sum(pkt, to->encap == SLUICE_ENCAP_GUE6);
+	tags = encap_tags(pkt, to);
+	l3 = ETH_HLEN + tags.n * sizeof(struct encap_tag);
+	if (bpf_xdp_adjust_head(pkt->ctx, (int)pkt->l3 - (int)(l3 + overhead)))
 		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
-	eth = packet_data(pkt);
-	ip = (void *)(eth + 1);
-	if ((void *)(ip + 1) > packet_end(pkt))
+	type = to->encap == SLUICE_ENCAP_IP4 || to->encap == SLUICE_ENCAP_GUE4
+		       ? bpf_htons(ETH_P_IP)
+		       : bpf_htons(ETH_P_IPV6);
+	if (!encap_l2(pkt, to, tags, type) || !encap_l3(pkt, to, l3, payload_sum))
 		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
-	eth->h_proto = bpf_htons(ETH_P_IP);
-	encap_ip4(pkt, to, ip);
-	return encap_transmit(pkt, to, eth);
+	return encap_transmit(pkt, to->ifindex);
 }
 
 #endif

@@ -15,7 +15,10 @@ const volatile struct sluice_settings settings = {
 	.hash_seed6 = SLUICE_HASH_SEED6,
 };
 
-/* Written by the program when settings.trace is set, read by --replay. */
+/* Does the config use it? Constant for the verifier, which drops what depends on it. */
+#define FEATURE(name) (settings.features & SLUICE_FEATURE_##name)
+
+/* Written by the program with SLUICE_FEATURE_TRACE, read by --replay. */
 struct sluice_trace trace;
 
 /* Address, port, protocol -> VIP. Daemon writes, program reads. */
@@ -25,6 +28,15 @@ struct {
 	__type(key, struct sluice_vip_key);
 	__type(value, struct sluice_vip);
 } vips SEC(".maps");
+
+/* The same for VIPs that are prefixes. Daemon writes, program reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct sluice_prefix_key);
+	__type(value, struct sluice_vip);
+} prefixes SEC(".maps");
 
 /* The rings of all VIPs. Daemon writes single slots through its mapping, program reads. */
 struct {
@@ -60,6 +72,74 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } devices SEC(".maps");
+
+/* Server id in a packet -> backend id. Daemon writes, program reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} server_ids SEC(".maps");
+
+/* VIP, client prefix -> index into `targets`. Daemon writes, program reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct sluice_source_key);
+	__type(value, __u32);
+} sources SEC(".maps");
+
+/* Where clients with a way of their own go. Daemon writes, program reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sluice_target);
+} targets SEC(".maps");
+
+/* VIP, client prefix -> SLUICE_ACCESS_*. Daemon writes, program reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct sluice_source_key);
+	__type(value, __u32);
+} access SEC(".maps");
+
+/* Outer destinations whose tunnels end here. Daemon writes, program reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct sluice_addr);
+	__type(value, __u32);
+} decap SEC(".maps");
+
+/* Flows of VIPs that remember them. Program writes and reads, daemon reads and clears. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sluice_flow_line);
+} flows SEC(".maps");
+
+/* Datagrams in pieces -> where the first piece went. Program writes and reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct sluice_fragment_key);
+	__type(value, struct sluice_fragment);
+} fragments SEC(".maps");
+
+/* Token buckets of this CPU, by enum sluice_limiter. Program writes and reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SLUICE_LIMIT_MAX);
+	__type(key, __u32);
+	__type(value, struct sluice_bucket);
+} limiters SEC(".maps");
 
 /* VIP id (0: none) -> outcomes. Program adds, daemon sums over the CPUs. */
 struct {

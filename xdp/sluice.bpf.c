@@ -2,24 +2,56 @@
 /*
  * The balancer: the stages of a packet's path, in order.
  */
+#include "xdp/decap.h"
 #include "xdp/encap.h"
+#include "xdp/fragments.h"
+#include "xdp/icmp.h"
 #include "xdp/parse.h"
 #include "xdp/select.h"
 #include "xdp/vip.h"
+
+/* The destination is known: to its backend. */
+static __always_inline int balance(struct packet *pkt)
+{
+	struct sluice_fragment_key fragment;
+	int action;
+
+	if (pkt->first_fragment)
+		fragment = fragments_key(pkt);
+	action = vip_lookup(pkt);
+	if (action == STAGE_NEXT)
+		action = access_check(pkt);
+	if (action == STAGE_NEXT)
+		action = select_backend(pkt);
+	if (pkt->first_fragment)
+		fragments_note(pkt, &fragment);
+	if (action == STAGE_NEXT && pkt->kind == PACKET_ERROR)
+		stats_event(pkt, SLUICE_EVENT_ICMP_ERROR);
+	return action;
+}
+
+static __always_inline int handle(struct packet *pkt)
+{
+	__be16 type = parse_ethernet(pkt);
+	int action = decap_strip(pkt, &type);
+
+	if (action == STAGE_NEXT)
+		action = parse_ip(pkt, type);
+	if (action != STAGE_NEXT)
+		return action;
+	if (pkt->kind == PACKET_ECHO)
+		return icmp_echo(pkt);
+	action = pkt->kind == PACKET_FRAGMENT ? fragments_follow(pkt) : balance(pkt);
+	return action == STAGE_NEXT ? encap(pkt) : action;
+}
 
 SEC("xdp")
 int sluice(struct xdp_md *ctx)
 {
 	struct packet pkt = {.ctx = ctx};
-	int action;
+	int action = handle(&pkt);
 
-	action = parse(&pkt);
-	if (action == STAGE_NEXT)
-		action = vip_lookup(&pkt);
-	if (action == STAGE_NEXT)
-		action = select_backend(&pkt);
-	if (action == STAGE_NEXT)
-		action = encap(&pkt);
+	decap_turn_back(&pkt);
 	return action;
 }
 

@@ -1,24 +1,80 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Destination -> VIP. From here on the packet is ours.
+ * Destination -> VIP: the exact one, else the address with any port, else the longest prefix. From
+ * here on the packet is ours.
  */
 #ifndef SLUICE_XDP_VIP_H
 #define SLUICE_XDP_VIP_H
 
 #include "xdp/stats.h"
 
-static __always_inline int vip_lookup(struct packet *pkt)
+/* A prefix VIP for @port (0: any), or NULL. */
+static __always_inline struct sluice_vip *vip_by_prefix(const struct packet *pkt, __be16 port)
+{
+	struct sluice_prefix_key key = {
+		.prefixlen = SLUICE_PREFIX_FIXED + 128,
+		.port = port,
+		.proto = pkt->dst.proto,
+		.addr = pkt->dst.addr,
+	};
+
+	return bpf_map_lookup_elem(&prefixes, &key);
+}
+
+/* The longest of the prefixes; of two equal ones, the one that names the port. */
+static __always_inline struct sluice_vip *vip_by_longest_prefix(const struct packet *pkt)
+{
+	struct sluice_vip *exact = vip_by_prefix(pkt, pkt->dst.port);
+	struct sluice_vip *any = vip_by_prefix(pkt, 0);
+
+	if (!exact || (any && any->addr_bits > exact->addr_bits))
+		return any;
+	return exact;
+}
+
+static __always_inline struct sluice_vip *vip_find(struct packet *pkt)
 {
 	struct sluice_vip *vip = bpf_map_lookup_elem(&vips, &pkt->dst);
+
+	if (!vip && FEATURE(ANY_PORT)) {
+		__be16 port = pkt->dst.port;
+
+		pkt->dst.port = 0;
+		vip = bpf_map_lookup_elem(&vips, &pkt->dst);
+		pkt->dst.port = port;
+	}
+	if (!vip && FEATURE(PREFIXES))
+		vip = vip_by_longest_prefix(pkt);
+	return vip;
+}
+
+static __always_inline int vip_lookup(struct packet *pkt)
+{
+	struct sluice_vip *vip = vip_find(pkt);
 
 	if (!vip)
 		return stats_end(pkt, SLUICE_OUT_NOT_VIP, XDP_PASS);
 	pkt->vip_id = vip->id;
 	pkt->vip_flags = vip->flags;
 	pkt->ring = vip->ring;
-	pkt->ring_size = vip->ring_size;
-	pkt->ring_inv = vip->ring_inv;
+	pkt->server_bytes = vip->server_bytes;
 	return STAGE_NEXT;
+}
+
+/* Is the destination address one of a VIP, whatever its port? */
+static __always_inline struct sluice_vip *vip_by_address(const struct packet *pkt)
+{
+	struct sluice_vip_key key = {.addr = pkt->dst.addr, .proto = IPPROTO_ICMP};
+	struct sluice_prefix_key prefix = {
+		.prefixlen = SLUICE_PREFIX_FIXED + 128,
+		.proto = IPPROTO_ICMP,
+		.addr = pkt->dst.addr,
+	};
+	struct sluice_vip *vip = bpf_map_lookup_elem(&vips, &key);
+
+	if (!vip && FEATURE(PREFIXES))
+		vip = bpf_map_lookup_elem(&prefixes, &prefix);
+	return vip;
 }
 
 #endif

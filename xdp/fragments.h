@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The pieces of a datagram follow its first one, which alone has the ports. The first piece of
+ * every datagram to a VIP's address is noted, also that it was not for a VIP.
+ */
+#ifndef SLUICE_XDP_FRAGMENTS_H
+#define SLUICE_XDP_FRAGMENTS_H
+
+#include "xdp/backend.h"
+#include "xdp/stats.h"
+#include "xdp/vip.h"
+
+#define FRAGMENT_AGE 30 /* ticks: as long as hosts wait for the rest of a datagram */
+
+static __always_inline struct sluice_fragment_key fragments_key(const struct packet *pkt)
+{
+	struct sluice_fragment_key key = {
+		.src = pkt->src,
+		.dst = pkt->dst.addr,
+		.id = pkt->fragment_id,
+		/* IPv6 identifies a datagram without it (RFC 8200, 4.5). */
+		.proto = pkt->family == 4 ? pkt->proto : 0,
+	};
+
+	return key;
+}
+
+/* Notes where the first piece goes: to pkt->backend_id, or nowhere of ours (0). */
+static __noinline int fragments_note(struct packet *pkt, struct sluice_fragment_key *key)
+{
+	struct sluice_backend *backend;
+	struct sluice_fragment note = {
+		.vip = pkt->vip_id,
+		.backend = pkt->backend_id,
+		.sport = pkt->sport,
+		.time = backend_now(),
+	};
+
+	backend = backend_get(pkt->backend_id);
+	if (backend)
+		note.generation = backend->generation;
+	bpf_map_update_elem(&fragments, key, &note, BPF_ANY);
+	return 0;
+}
+
+/* A later piece: to where the first one went. */
+static __always_inline int fragments_follow(struct packet *pkt)
+{
+	struct sluice_fragment_key key = fragments_key(pkt);
+	struct sluice_vip *vip = vip_by_address(pkt);
+	struct sluice_fragment *note;
+	struct sluice_backend *backend;
+
+	if (!vip)
+		return stats_end(pkt, SLUICE_OUT_NOT_VIP, XDP_PASS);
+	note = bpf_map_lookup_elem(&fragments, &key);
+	if (!note || (__u16)(backend_now() - note->time) > FRAGMENT_AGE) {
+		pkt->vip_id = vip->id;
+		return stats_end(pkt, SLUICE_OUT_FRAGMENT_LOST, XDP_DROP);
+	}
+	if (!note->backend)
+		return stats_end(pkt, SLUICE_OUT_NOT_VIP, XDP_PASS);
+	pkt->vip_id = note->vip;
+	backend = backend_get(note->backend);
+	if (!backend || backend->generation != note->generation)
+		return stats_end(pkt, SLUICE_OUT_FRAGMENT_LOST, XDP_DROP);
+	pkt->backend_id = note->backend;
+	pkt->sport = note->sport;
+	stats_event(pkt, SLUICE_EVENT_FRAGMENT);
+	return STAGE_NEXT;
+}
+
+#endif
