@@ -269,7 +269,7 @@ static int copy_content(const int old[DATAPATH_MAP_MAX], struct datapath_set *se
 /* Pins @fd under a temporary name and moves it to its place, so that there is always a pin. */
 static int pin(const char *pin_dir, const char *name, int fd)
 {
-	struct path fresh = pin_path(pin_dir, name, ".new");
+	struct path fresh = pin_path(pin_dir, name, "-new");
 	struct path path = pin_path(pin_dir, name, "");
 
 	unlink(fresh.text);
@@ -295,7 +295,7 @@ static void detach_any(void *ctx, const char *ifname)
 /* Detaches from all ports and removes all pins, and the directory. 0 or -errno. */
 static int remove_pins(const char *pin_dir)
 {
-	static const char *const suffixes[] = {"", ".new"};
+	static const char *const suffixes[] = {"", "-new"};
 
 	attach_each(pin_dir, detach_any, (void *)pin_dir);
 	for (size_t s = 0; s < 2; s++) {

@@ -2,6 +2,11 @@
 /*
  * The control socket: accepts connections, checks who is there, reads requests, and hands each to
  * one handler. Knows the framing (control/proto.h), not the commands.
+ *
+ * Allowed are root, the user the daemon runs as, and members of the configured group, as the
+ * kernel tells them; others get an error and are disconnected. A connection may send many
+ * requests; they are answered one by one, the next one is read when the answer is out. So a peer
+ * that does not read costs one answer's memory and delays nobody else.
  */
 #ifndef SLUICE_DAEMON_SERVER_H
 #define SLUICE_DAEMON_SERVER_H
@@ -12,6 +17,9 @@
 
 #include "config/diag.h"
 #include "config/model.h"
+
+#define SERVER_CONNECTIONS_MAX 64 /* a further one gets an error */
+#define SERVER_STALL_MS 30000
 
 struct server;
 
@@ -24,19 +32,33 @@ struct server_peer {
 /*
  * Answers one request. @request is borrowed. Returns the reply's document (the server takes it
  * over), or NULL with at least one message in @diag: the request is refused with these words.
+ * Must not free the server.
  */
 typedef json_t *server_handler(void *ctx, const struct server_peer *peer, const json_t *request,
 			       struct diag *diag);
 
 /*
  * Listens on config->socket (its directory is made if missing; a stale socket of a dead daemon is
- * replaced; mode 0660, group as configured). 0 with @out to be freed by server_free(); or -errno
- * with a message in @diag (-EADDRINUSE: a living daemon answers there).
+ * replaced; with a group it belongs to it and has mode 0660, else 0600). Keeps copies of what it
+ * needs of @config. 0 with @out to be freed by server_free(); or -errno, all but -ENOMEM with a
+ * message in @diag: -EADDRINUSE: a living daemon has it; -ENOTSOCK: another kind of file is in the way; ...
+ *
+ * For its life the server holds a lock on SOCKET.lock, a file that stays, so that of two daemons
+ * that start at once one wins; SOCKET.new is used for a moment.
  */
 int server_new(struct server **out, sd_event *event, const struct model_control *config,
 	       server_handler *handler, void *ctx, struct diag *diag);
 
-/* Closes all connections and removes the socket; accepts NULL. */
+/*
+ * How long a peer may send nothing in the middle of a message, or take nothing of its answer,
+ * before it is disconnected. SERVER_STALL_MS unless told otherwise.
+ */
+void server_set_stall_ms(struct server *server, unsigned int ms);
+
+/*
+ * Closes all connections and removes the socket, unless it is no longer the one that the server
+ * made; accepts NULL.
+ */
 void server_free(struct server *server);
 
 #endif

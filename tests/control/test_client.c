@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "config/cleanup.h"
+#include "tests/lib/tempdir.h"
 
 #define COUNT(t) (sizeof(t) / sizeof((t)[0]))
 #define BYTES(s) (s), sizeof(s) - 1
@@ -24,7 +25,7 @@
 #define NOBODY 65534
 
 struct fixture {
-	char dir[32];
+	struct tempdir dir;
 	char path[64]; /* of the daemon's socket */
 	int fd;        /* the daemon, listening */
 };
@@ -34,12 +35,9 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
-	if (!f)
+	if (!f || tempdir_init(&f->dir))
 		return -1;
-	strcpy(f->dir, "/tmp/test_client.XXXXXX");
-	if (!mkdtemp(f->dir) || chmod(f->dir, 0755))
-		return -1;
-	snprintf(f->path, sizeof(f->path), "%s/sock", f->dir);
+	snprintf(f->path, sizeof(f->path), "%s/sock", f->dir.path);
 	strcpy(addr.sun_path, f->path);
 	f->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(f->fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(f->fd, 4))
@@ -53,8 +51,7 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 
 	close(f->fd);
-	unlink(f->path);
-	rmdir(f->dir);
+	tempdir_fini(&f->dir);
 	free(f);
 	return 0;
 }
@@ -203,9 +200,10 @@ static void missing_daemon_is_told_with_the_way_out(void **state)
 	struct fixture *f = *state;
 	char path[80];
 
-	snprintf(path, sizeof(path), "%s/none", f->dir);
+	snprintf(path, sizeof(path), "%s/none", f->dir.path);
 	check_open(path, -ENOENT, "no such socket: is sluiced running? (-s names another socket)");
-	check_open(f->dir, -ECONNREFUSED, "is not a socket: -s names the daemon's control socket");
+	check_open(f->dir.path, -ECONNREFUSED,
+		   "is not a socket: -s names the daemon's control socket");
 	close(f->fd);
 	check_open(f->path, -ECONNREFUSED, "nobody listens on it: is sluiced running?");
 	f->fd = -1;

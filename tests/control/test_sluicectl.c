@@ -20,6 +20,7 @@
 
 #include "config/cleanup.h"
 #include "control/proto.h"
+#include "tests/lib/tempdir.h"
 
 #define COUNT(t) (sizeof(t) / sizeof((t)[0]))
 #define ARGS_MAX 8
@@ -27,7 +28,7 @@
 
 struct fixture {
 	char program[PATH_MAX];
-	char dir[32];
+	struct tempdir dir;
 	char path[64]; /* of the daemon's socket */
 	int fd;        /* the daemon, listening */
 };
@@ -59,12 +60,9 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
-	if (!f || find_program(f->program))
+	if (!f || find_program(f->program) || tempdir_init(&f->dir))
 		return -1;
-	strcpy(f->dir, "/tmp/test_sluicectl.XXXXXX");
-	if (!mkdtemp(f->dir))
-		return -1;
-	snprintf(f->path, sizeof(f->path), "%s/sock", f->dir);
+	snprintf(f->path, sizeof(f->path), "%s/sock", f->dir.path);
 	strcpy(addr.sun_path, f->path);
 	f->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(f->fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(f->fd, 4))
@@ -78,8 +76,7 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 
 	close(f->fd);
-	unlink(f->path);
-	rmdir(f->dir);
+	tempdir_fini(&f->dir);
 	free(f);
 	return 0;
 }

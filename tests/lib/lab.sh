@@ -1,0 +1,501 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# A lab for real traffic, sourced by tests/demo.sh and tests/e2e/*.sh. Each host is a network
+# namespace, each cable a veth pair:
+#
+#     client ----- router ----- lb          lb: the balancer, sluiced with XDP on eth0
+#                   |  |
+#                web1 .. webN               webN: nginx, and sluice-helper on eth0
+#
+# Requests go client -> router -> lb, through the tunnel lb -> router -> webN, and the answers go
+# webN -> router -> client, from the VIP's address.
+#
+# All of a lab lies under the directory $LAB: ns/NAME (namespaces, bound to files, so that none of
+# them shows among the host's own), bpf (a BPF file system), proc/NAME (pid and start time of each
+# process), NAME.log, and the config and state of sluiced. lab_down removes all of it; it runs when
+# the script ends, however it ends. Nothing outside of $LAB is touched.
+#
+# Enter a namespace with lab_in, or nsenter --net=$LAB/ns/NAME (`ip netns exec` would hide bpffs).
+# The script that sources this runs with `set -eu`: what goes wrong here ends it.
+
+LAB_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+LAB_BUILD=${SLUICE_BUILD:-$LAB_TOP/build}
+LAB_VIP=198.18.0.80
+LAB_CLIENT=198.18.2.2
+
+# lab_up N [DIR]: builds a lab with N backends in DIR (must not exist), or in one of its own.
+lab_up()
+{
+	local n=$1 host i
+
+	lab_need
+	LAB=${2:-}
+	if [ -n "$LAB" ]; then
+		mkdir "$LAB" || return 1
+	else
+		LAB=$(mktemp -d "${TMPDIR:-/tmp}/sluice-lab.XXXXXX") || return 1
+	fi
+	lab_trap
+	chmod 755 "$LAB"
+	mkdir "$LAB/ns" "$LAB/proc" "$LAB/bpf" "$LAB/state"
+	mount -t bpf bpf "$LAB/bpf"
+	echo "$n" >"$LAB/backends"
+
+	for host in client router lb $(seq -f 'web%.0f' "$n"); do
+		lab_netns "$host"
+	done
+	lab_router
+	lab_client
+	lab_balancer
+	for i in $(seq "$n"); do
+		lab_web "$i"
+	done
+}
+
+lab_need()
+{
+	local program
+
+	if [ "$(id -u)" != 0 ]; then
+		echo "a lab needs root (network namespaces, XDP): run it with sudo" >&2
+		exit 1
+	fi
+	for program in sluiced sluicectl sluice-helper; do
+		if [ ! -x "$LAB_BUILD/$program" ]; then
+			echo "$LAB_BUILD/$program is not built: run make" >&2
+			exit 1
+		fi
+	done
+}
+
+# From here on the lab goes away when the script ends, also by a signal. The signal's own exit
+# status is kept.
+lab_trap()
+{
+	trap lab_down EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+}
+
+# lab_keep: the lab outlives the script; lab_adopt DIR takes it over again.
+lab_keep()
+{
+	trap - EXIT
+}
+
+lab_adopt()
+{
+	LAB=$1
+	lab_trap
+}
+
+# lab_fail TEXT: ends the script; the lab's last words come with it.
+lab_fail()
+{
+	echo "FAILED: $*" >&2
+	exit 1
+}
+
+# ------------------------------------------------------------------------------ hosts and cables
+
+lab_netns()
+{
+	: >"$LAB/ns/$1"
+	unshare --net="$LAB/ns/$1" true
+	lab_in "$1" ip link set lo up
+}
+
+# lab_in HOST COMMAND...: runs a command on a host of the lab.
+lab_in()
+{
+	nsenter --net="$LAB/ns/$1" -- "${@:2}"
+}
+
+# lab_cable HOST ADDRESS MTU: HOST's eth0 with ADDRESS, the router's end is named after the host.
+# Checksums are complete in every frame, as on a real wire: XDP sees what a driver would see.
+lab_cable()
+{
+	local host=$1 address=$2 mtu=$3
+
+	ip link add eth0 mtu "$mtu" netns "$LAB/ns/$host" type veth \
+		peer name "$host" mtu "$mtu" netns "$LAB/ns/router"
+	lab_in "$host" ethtool -K eth0 tx off >/dev/null
+	lab_in router ethtool -K "$host" tx off >/dev/null
+	lab_in "$host" ip addr add "$address" dev eth0
+	lab_in "$host" ip link set eth0 up
+	lab_in router ip link set "$host" up
+}
+
+lab_sysctl()
+{
+	lab_in "$1" sysctl -qw "${@:2}"
+}
+
+# Forwards everything, whatever its source: tunnel packets come from made-up addresses.
+lab_router()
+{
+	lab_sysctl router net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 \
+		net.ipv4.conf.default.rp_filter=0 net.ipv4.conf.all.send_redirects=0 \
+		net.ipv4.conf.default.send_redirects=0
+}
+
+lab_client()
+{
+	lab_cable client $LAB_CLIENT/24 1500
+	lab_in router ip addr add 198.18.2.1/24 dev client
+	lab_in client ip route add default via 198.18.2.1
+}
+
+# The network behind the balancer has room for the outer header. A veth hands what its peer sends by
+# XDP_TX to the stack at once only when it has an XDP program itself (GRO alone lets frames wait).
+lab_balancer()
+{
+	lab_cable lb 198.18.0.2/30 1600
+	clang -O2 -target bpf -x c -c -o "$LAB/pass.o" - <<-EOF
+		__attribute__((section("xdp"))) int pass(void *ctx) { return 2; /* XDP_PASS */ }
+		__attribute__((section("license"))) char pass_license[] = "MIT";
+	EOF
+	lab_in router ip link set dev lb xdpdrv obj "$LAB/pass.o" sec xdp
+	lab_in router ip addr add 198.18.0.1/30 dev lb
+	lab_in lb ip route add default via 198.18.0.1
+	lab_in router ip route add $LAB_VIP/32 via 198.18.0.2
+}
+
+# A backend as an operator would set it up: the VIP on lo, the helper on the port, a web server.
+lab_web()
+{
+	local i=$1 host=web$1 address=198.18.1.$((10 + $1))
+
+	lab_cable "$host" "$address/32" 1600
+	lab_in router ip addr add 198.18.1.1/32 dev "$host"
+	lab_in router ip route add "$address/32" dev "$host"
+	lab_in "$host" ip route add 198.18.1.1 dev eth0
+	lab_in "$host" ip route add default via 198.18.1.1 mtu 1500
+	lab_in "$host" ip addr add $LAB_VIP/32 dev lo
+	lab_sysctl "$host" net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0
+	lab_spawn "$host" "helper-$i" env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluice-helper" -i eth0
+	lab_nginx "$i"
+	lab_wait_for 10 lab_has_xdp "$host" || lab_log_fail "helper-$i"
+}
+
+lab_nginx()
+{
+	local i=$1 dir=$LAB/nginx-$1
+
+	mkdir "$dir"
+	cat >"$dir/nginx.conf" <<-EOF
+		daemon off;
+		master_process off;
+		worker_processes 1;
+		pid $dir/pid;
+		error_log stderr;
+		events { worker_connections 1024; }
+		http {
+			access_log off;
+			keepalive_timeout 0;
+			client_body_temp_path $dir/body;
+			proxy_temp_path $dir/proxy;
+			fastcgi_temp_path $dir/fastcgi;
+			uwsgi_temp_path $dir/uwsgi;
+			scgi_temp_path $dir/scgi;
+			server {
+				listen 80 backlog=4096;
+				return 200 "web-$i\n";
+			}
+		}
+	EOF
+	lab_spawn "web$i" "nginx-$i" nginx -e stderr -c "$dir/nginx.conf"
+	lab_wait_for 10 lab_in "web$i" curl -so /dev/null "http://$LAB_VIP/" ||
+		lab_log_fail "nginx-$i"
+}
+
+lab_has_xdp()
+{
+	lab_in "$1" ip -j link show dev eth0 | jq -e '.[0].xdp' >/dev/null
+}
+
+# ------------------------------------------------------------------------------------- processes
+
+# lab_spawn HOST NAME COMMAND...: starts a process on a host; it writes to $LAB/NAME.log.
+lab_spawn()
+{
+	local host=$1 name=$2 pid
+
+	nsenter --net="$LAB/ns/$host" -- "${@:3}" >>"$LAB/$name.log" 2>&1 </dev/null &
+	pid=$!
+	disown "$pid"
+	echo "$pid $(lab_started "$pid")" >"$LAB/proc/$name"
+}
+
+# When process PID started, in ticks since boot: with the pid it names one process for ever.
+# Nothing for a process that is gone or only waits to be reaped.
+lab_started()
+{
+	local stat
+
+	read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
+	# shellcheck disable=SC2086 # the fields behind "(command)" have no blanks
+	set -- ${stat##*) }
+	case $1 in
+	Z | X) ;;
+	*) echo "${20}" ;;
+	esac
+}
+
+lab_pid()
+{
+	cut -d' ' -f1 "$LAB/proc/$1"
+}
+
+# lab_alive NAME
+lab_alive()
+{
+	local pid started
+
+	[ -e "$LAB/proc/$1" ] || return 1
+	read -r pid started <"$LAB/proc/$1"
+	[ -n "$started" ] && [ "$(lab_started "$pid")" = "$started" ]
+}
+
+lab_gone()
+{
+	! lab_alive "$1"
+}
+
+# lab_signal NAME SIGNAL
+lab_signal()
+{
+	! lab_alive "$1" || kill -"$2" "$(lab_pid "$1")" 2>/dev/null || true
+}
+
+# lab_kill NAME [SIGNAL]: ends a process and waits until it is gone; by force, and 1, after 20 s.
+lab_kill()
+{
+	local status=0
+
+	lab_signal "$1" "${2:-TERM}"
+	if ! lab_wait_for 20 lab_gone "$1"; then
+		echo "$1 did not end by SIG${2:-TERM}" >&2
+		lab_signal "$1" KILL
+		status=1
+	fi
+	rm -f "$LAB/proc/$1"
+	return $status
+}
+
+# lab_wait_for SECONDS COMMAND...: polls until the command succeeds; 1 when it never did.
+lab_wait_for()
+{
+	local end=$((SECONDS + $1))
+
+	until "${@:2}" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
+# lab_log_fail NAME: the last words of a process that does not do what it should.
+lab_log_fail()
+{
+	echo "$1 does not run; its last lines:" >&2
+	tail -n 20 "$LAB/$1.log" >&2
+	return 1
+}
+
+# Removes all of the lab, in any state that it may be in.
+lab_remove()
+{
+	local file
+
+	for file in "$LAB"/proc/*; do
+		[ ! -e "$file" ] || lab_signal "${file##*/}" TERM
+	done
+	for file in "$LAB"/proc/*; do
+		[ ! -e "$file" ] || lab_kill "${file##*/}" || true
+	done
+	for file in "$LAB/bpf" "$LAB"/ns/*; do
+		umount "$file" 2>/dev/null || umount --lazy "$file" 2>/dev/null || true
+	done
+	rm -rf --one-file-system "$LAB"
+}
+
+# The end of every script with a lab.
+lab_down()
+{
+	local status=$?
+
+	trap - EXIT
+	trap '' HUP INT TERM
+	set +e
+	if [ $status -gt 0 ] && [ $status -lt 77 ] && [ -e "$LAB/sluiced.log" ]; then
+		echo "the last lines of sluiced:"
+		tail -n 20 "$LAB/sluiced.log"
+	fi >&2
+	[ ! -e "$LAB" ] || lab_remove
+	exit $status
+}
+
+# --------------------------------------------------------------------------------------- sluiced
+
+# lab_config [SETTINGS...]: the config with one backend per argument, its settings being the
+# argument; without arguments all backends have the defaults. LAB_MORE goes in front.
+lab_config()
+{
+	local i n comma=""
+
+	n=$(cat "$LAB/backends")
+	[ $# -gt 0 ] && n=$#
+	cat <<-EOF
+		interfaces = ( { name = "eth0"; mode = "native"; } );
+		control = { socket = "$LAB/control.sock"; };
+		pin_dir = "$LAB/bpf/sluice";
+		state_dir = "$LAB/state";
+		${LAB_MORE:-}
+		pools = (
+		  { name = "web";
+		    backends = (
+	EOF
+	for i in $(seq "$n"); do
+		printf '%s      { name = "web-%d"; address = "198.18.1.%d";%s }' \
+			"$comma" "$i" $((10 + i)) "${1:+ $1}"
+		comma=$',\n'
+		[ $# -gt 0 ] && shift
+	done
+	cat <<-EOF
+
+		    );
+		    check = { type = "none"; };
+		  } );
+		vips = (
+		  { name = "www"; pool = "web";
+		    address = "$LAB_VIP"; port = 80; protocol = "tcp"; } );
+	EOF
+}
+
+# lab_sluiced ARGUMENTS...: sluiced on the balancer, in the foreground; -c is given.
+lab_sluiced()
+{
+	lab_in lb env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluiced" -c "$LAB/sluice.conf" "$@"
+}
+
+# Starts sluiced on $LAB/sluice.conf and waits until it serves.
+lab_sluiced_start()
+{
+	lab_spawn lb sluiced env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluiced" -c "$LAB/sluice.conf"
+	lab_wait_for 20 lab_serves || lab_fail "sluiced does not serve after 20 s"
+}
+
+# It answers, and knows the way to each backend.
+lab_serves()
+{
+	[ "$(lab_query status .unresolved_backends)" = 0 ]
+}
+
+lab_ctl()
+{
+	"$LAB_BUILD/sluicectl" -s "$LAB/control.sock" "$@"
+}
+
+# lab_query COMMAND FILTER: what jq's FILTER makes of the command's JSON.
+lab_query()
+{
+	lab_ctl -j "$1" | jq -r "$2"
+}
+
+# -------------------------------------------------------------------------------------- requests
+
+# The options of every request: a line "web-N" from the backend, then "EXITCODE MESSAGE" from curl.
+LAB_CURL=(curl -sN --connect-timeout 20 --max-time 30 -w '%{exitcode} %{errormsg}\n')
+
+# lab_requests N: N requests, each on a connection of its own. Results as of lab_count.
+lab_requests()
+{
+	rm -f "$LAB/requests.log"
+	lab_spawn client requests "${LAB_CURL[@]}" "http://$LAB_VIP/[1-$1]"
+	lab_wait_for 60 lab_gone requests || echo "$1 requests took longer than 60 s" >&2
+	lab_kill requests
+	mv "$LAB/requests.log" "$LAB/answers"
+	lab_count
+}
+
+# lab_load_start K: K workers, each sending requests one after the other until lab_load_stop.
+lab_load_start()
+{
+	local k
+
+	rm -f "$LAB"/load-*.log
+	LAB_WORKERS=$1
+	for k in $(seq "$LAB_WORKERS"); do
+		lab_spawn client "load-$k" "${LAB_CURL[@]}" --rate 500/s "http://$LAB_VIP/[1-100000000]"
+	done
+}
+
+# lab_load_more N: waits until N more requests have been answered.
+lab_load_more()
+{
+	lab_wait_for 60 lab_load_reaches $(($(lab_load_answered) + $1)) ||
+		lab_fail "no $1 more requests were answered in 60 s"
+}
+
+lab_load_reaches()
+{
+	[ "$(lab_load_answered)" -ge "$1" ]
+}
+
+lab_load_answered()
+{
+	cat "$LAB"/load-*.log | grep -c '^web-' || true
+}
+
+# Ends the workers; the request that each has under way counts neither way.
+lab_load_stop()
+{
+	local k
+
+	for k in $(seq "$LAB_WORKERS"); do
+		lab_kill "load-$k"
+	done
+	cat "$LAB"/load-*.log >"$LAB/answers"
+	lab_count
+}
+
+# LAB_ANSWERED and LAB_FAILED: how many of the requests in $LAB/answers were.
+# shellcheck disable=SC2034 # they are for the caller
+lab_count()
+{
+	LAB_ANSWERED=$(grep -cx 'web-[0-9]*' "$LAB/answers" || true)
+	LAB_FAILED=$(grep -c '^[1-9]' "$LAB/answers" || true)
+}
+
+# lab_shares WEIGHT...: a table of what each backend answered, against its share by weight. 1 when
+# one is off by more than 5 standard deviations (requests are drawn by the hash of random ports) and
+# 1 % (the ring's own rounding). Weight 0 must have got nothing.
+lab_shares()
+{
+	awk -v weights="$*" '
+		/^web-[0-9]+$/ { got[substr($0, 5)]++; n++ }
+		END {
+			count = split(weights, weight, " ")
+			for (i = 1; i <= count; i++)
+				sum += weight[i]
+			printf "  %-9s %7s %10s %10s\n", "backend", "weight", "requests", "expected"
+			for (i = 1; i <= count; i++) {
+				p = weight[i] / sum
+				bound = 5 * sqrt(n * p * (1 - p)) + 0.01 * n * p
+				off = got[i] - n * p
+				wrong = off > bound || off < -bound
+				printf "  %-9s %7d %10d %10.0f%s\n", "web-" i, weight[i], got[i], n * p,
+					wrong ? "  too far off" : ""
+				bad += wrong
+			}
+			exit bad > 0
+		}' "$LAB/answers"
+}
+
+# lab_slipped: packets for the VIP that reached the balancer's own stack, past the program.
+lab_slipped()
+{
+	lab_in lb nstat -asz IpInAddrErrors | awk '$1 == "IpInAddrErrors" { print $2 }'
+}
