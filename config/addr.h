@@ -37,6 +37,18 @@ bool addr_equal(const struct sluice_addr *a, const struct sluice_addr *b);
 /* < 0, 0, > 0: by the 16 bytes, so all of IPv4 is together. */
 int addr_compare(const struct sluice_addr *a, const struct sluice_addr *b);
 
+/* What an address is good for. */
+enum addr_use {
+	ADDR_UNICAST,     /* one host */
+	ADDR_UNSPECIFIED, /* 0.0.0.0/8, :: */
+	ADDR_LOOPBACK,    /* 127.0.0.0/8, ::1 */
+	ADDR_MULTICAST,   /* 224.0.0.0/4, ff00::/8 */
+	ADDR_BROADCAST,   /* 255.255.255.255 */
+	ADDR_USE_MAX,
+};
+
+enum addr_use addr_use(const struct sluice_addr *addr);
+
 /*
  * Reads "10.0.0.0/8", "2001:db8::/32" or a bare address (all bits). 0; -EINVAL: not a prefix;
  * -ERANGE: bits are set beyond the prefix length. @out is untouched on failure.

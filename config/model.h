@@ -17,6 +17,7 @@
 #define MODEL_WEIGHT_MIN 1u
 #define MODEL_WEIGHT_MAX 65535u
 #define MODEL_WEIGHT_DEFAULT 100u
+#define MODEL_RING_SIZE_DEFAULT 65537u
 #define MODEL_NAME_MAX (SLUICE_NAME_MAX - 1) /* bytes of a pool's, backend's or VIP's name */
 
 /* Where a backend is in its life. Declared by the config or by the operator. */
@@ -41,12 +42,55 @@ enum model_maglev {
 	MODEL_MAGLEV_V2 = 2,
 };
 
+/* Which parts of a flow choose its slot. */
+enum model_hash {
+	MODEL_HASH_TUPLE,                 /* client address, both ports; any-port VIPs: not the VIP's */
+	MODEL_HASH_NO_SOURCE_PORT,        /* ... without the client's port: a client stays together */
+	MODEL_HASH_DESTINATION_PORT,      /* the VIP's port only */
+	MODEL_HASH_WITH_DESTINATION_PORT, /* as tuple, and the VIP's port also where any is served */
+	MODEL_HASH_MAX,
+};
+
+/* Whose connection ids QUIC packets carry. */
+enum model_quic {
+	MODEL_QUIC_NONE,
+	MODEL_QUIC_KATRAN,
+	MODEL_QUIC_LB, /* draft-ietf-quic-load-balancers, plaintext */
+	MODEL_QUIC_MAX,
+};
+
+/* Which flows the flow table remembers. */
+enum model_track {
+	MODEL_TRACK_MOVING, /* those of slots that change */
+	MODEL_TRACK_ALWAYS,
+	MODEL_TRACK_NEVER,
+	MODEL_TRACK_MAX,
+};
+
+enum model_tunnel_type {
+	MODEL_TUNNEL_IPIP, /* IP in IP, of whatever families */
+	MODEL_TUNNEL_GUE,  /* generic UDP encapsulation, variant 1 */
+	MODEL_TUNNEL_MAX,
+};
+
+#define MODEL_GUE_PORT 6080u
+
+struct model_tunnel {
+	enum model_tunnel_type type;
+	uint16_t port; /* GUE: UDP destination port, host byte order */
+	bool has_source;
+	struct sluice_addr source; /* GUE: outer source for IPv4 backends */
+	bool has_source6;
+	struct sluice_addr source6; /* GUE: outer source for IPv6 backends */
+};
+
 struct model_interface {
 	char *name;
 	enum model_mode mode;
 	bool has_gateway_mac;
 	uint8_t gateway_mac[6]; /* overrides what the kernel knows about next hops */
-	unsigned int line;      /* where the file declares it, for later messages */
+	const char *file;       /* where it is declared, for later messages; the model's */
+	unsigned int line;
 };
 
 enum model_check_type {
@@ -58,11 +102,14 @@ struct model_check {
 };
 
 struct model_backend {
-	char *name; /* unique in its pool */
+	char *name;                 /* unique in its pool */
 	struct sluice_addr address; /* unique in its pool */
 	unsigned int weight;        /* MODEL_WEIGHT_MIN .. MODEL_WEIGHT_MAX */
 	enum model_state state;
 	bool state_given; /* the file names the state (--replay counts others as active) */
+	uint32_t *server_ids; /* in connection ids, TCP options, UDP headers; unique over all backends */
+	size_t n_server_ids;
+	const char *file;
 	unsigned int line;
 };
 
@@ -71,23 +118,54 @@ struct model_pool {
 	struct model_backend *backends;
 	size_t n_backends; /* may be 0 */
 	struct model_check check;
+	struct model_tunnel tunnel;
+	const char *file;
 	unsigned int line;
+};
+
+/* Where clients of some prefixes go: to a pool's ring, or to one backend of a pool. */
+struct model_target {
+	const struct model_pool *pool;
+	const struct model_backend *backend; /* NULL: the whole pool */
+};
+
+/* Clients of @prefix go to the VIP's targets[target]. */
+struct model_source {
+	struct addr_prefix prefix;
+	uint32_t target;
 };
 
 struct model_vip {
 	char *name; /* unique */
-	struct sluice_addr address;
-	uint16_t port;    /* host byte order */
-	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	struct addr_prefix prefix;     /* its addresses: one (len 128), or a whole prefix */
+	uint16_t port;                 /* host byte order; 0: every port */
+	uint8_t protocol;              /* IPPROTO_TCP or IPPROTO_UDP */
 	const struct model_pool *pool; /* of the same model */
 	enum model_maglev maglev;
 	uint32_t ring_size; /* 4093, 16381 or 65537 */
+	enum model_hash hash;
+	enum model_quic quic;              /* UDP only */
+	unsigned int quic_server_id_bytes; /* QUIC-LB: 1 .. 4 */
+	bool tcp_server_id;                /* TCP only */
+	bool udp_stable;                   /* UDP only */
+	enum model_track track;            /* default: always for UDP, moving for TCP */
+	struct addr_prefix *allow;         /* if there are any, all others are denied */
+	size_t n_allow;
+	struct addr_prefix *deny; /* the longest prefix of both lists decides */
+	size_t n_deny;
+	struct model_target *targets;
+	size_t n_targets;
+	struct model_source *sources; /* no prefix twice */
+	size_t n_sources;
+	uint64_t access_digest;  /* of allow and deny; other content, other digest */
+	uint64_t sources_digest; /* of sources and the names of their targets */
+	const char *file;
 	unsigned int line;
 };
 
 struct model_control {
-	char *socket; /* path */
-	char *group;  /* whose members may use it besides root; NULL: only root */
+	char *socket;  /* path */
+	char *group;   /* whose members may use it besides root; NULL: only root */
 	long group_id; /* its number; -1 without a group */
 };
 
@@ -95,10 +173,23 @@ struct model_control {
 struct model_limits {
 	unsigned int vips;
 	unsigned int backends; /* over all pools */
+	unsigned int sources;  /* client prefixes of all VIPs, those of allow and deny too */
+	unsigned int flows;    /* entries of the flow table, a power of two, 8 bytes each */
+	unsigned int fragments; /* datagrams in pieces at a time */
+};
+
+/* An address whose tunnels end at this balancer. */
+struct model_decap {
+	struct sluice_addr address;
+	bool egress; /* what is not for a VIP goes back to the router; else the host gets it */
+	const char *file;
+	unsigned int line;
 };
 
 struct model {
-	char *file; /* the config's path as given */
+	char *file;   /* the config's path as given */
+	char **files; /* the same path, and those of the files that it includes */
+	size_t n_files;
 	char *pin_dir;
 	char *state_dir;
 	struct model_interface *interfaces;
@@ -106,6 +197,11 @@ struct model {
 	struct model_control control;
 	struct model_limits limits;
 	uint32_t hash_seed; /* seed of the flow hash: 0 means Katran's constants */
+	unsigned int flow_age_s; /* a flow that is silent for longer is forgotten */
+	unsigned int echo_rate;  /* echo replies a second and CPU */
+	unsigned int error_rate; /* "too big" messages a second and CPU */
+	struct model_decap *decap;
+	size_t n_decap;
 	struct model_pool *pools;
 	size_t n_pools;
 	struct model_vip *vips;
@@ -117,6 +213,14 @@ struct model {
 #define MODEL_SOCKET "/run/sluice/control.sock"
 #define MODEL_LIMIT_VIPS 512u
 #define MODEL_LIMIT_BACKENDS 4096u
+#define MODEL_LIMIT_SOURCES 2000000u
+#define MODEL_LIMIT_FLOWS 131072u
+#define MODEL_LIMIT_FRAGMENTS 4096u
+#define MODEL_FLOW_AGE_S 30u
+#define MODEL_ECHO_RATE 1000u
+#define MODEL_ERROR_RATE 1000u
+#define MODEL_LIMIT_VIPS_MAX 65535u
+#define MODEL_LIMIT_BACKENDS_MAX (SLUICE_BACKEND_IDS - 1u)
 
 /* Frees the model and all that it owns; accepts NULL. */
 void model_free(struct model *model);
@@ -133,6 +237,20 @@ const struct model_backend *model_find_backend(const struct model_pool *pool, co
 
 /* The sum of all pools' backends. */
 size_t model_count_backends(const struct model *model);
+
+/* A VIP that is one address. */
+static inline bool model_vip_is_host(const struct model_vip *vip)
+{
+	return vip->prefix.len == 128;
+}
+
+/* The words of each enum, by its values. */
+extern const char *const model_state_names[MODEL_STATE_MAX];
+extern const char *const model_mode_names[MODEL_MODE_MAX];
+extern const char *const model_hash_names[MODEL_HASH_MAX];
+extern const char *const model_quic_names[MODEL_QUIC_MAX];
+extern const char *const model_track_names[MODEL_TRACK_MAX];
+extern const char *const model_tunnel_names[MODEL_TUNNEL_MAX];
 
 /* Words of the config language and of the control protocol: "active", "native", "tcp"; never NULL. */
 const char *model_state_name(enum model_state state);

@@ -65,10 +65,14 @@ static void set_way(struct desired_backend *b, const struct desired_input *in)
 	if (in->nexthop)
 		in->nexthop(in->nexthop_ctx, &b->backend->address, &hop);
 	b->way = way_of_link(hop.state);
-	if (hop.state == LINK_LOCAL)
+	if (hop.state == LINK_LOCAL) {
+		b->record.encap = SLUICE_ENCAP_LOCAL;
 		return;
+	}
 	b->record.ifindex = hop.ifindex;
 	b->record.mtu = mtu_field(hop.mtu);
+	b->record.vlan = htobe16(hop.vlan);
+	b->record.s_vlan = htobe16(hop.s_vlan);
 	port = find_static_port(in, hop.ifindex);
 	if (port >= 0) {
 		b->way = DESIRED_WAY_STATIC;
@@ -83,6 +87,18 @@ static void set_way(struct desired_backend *b, const struct desired_input *in)
 	}
 }
 
+static void set_tunnel(struct sluice_backend *record, const struct model_tunnel *tunnel)
+{
+	bool v4 = addr_is_v4(&record->addr);
+
+	record->encap = v4 ? SLUICE_ENCAP_IP4 : SLUICE_ENCAP_IP6;
+	if (tunnel->type != MODEL_TUNNEL_GUE)
+		return;
+	record->encap = v4 ? SLUICE_ENCAP_GUE4 : SLUICE_ENCAP_GUE6;
+	record->port = htobe16(tunnel->port);
+	record->source = v4 ? tunnel->source : tunnel->source6;
+}
+
 static void fill_backend(struct desired_backend *b, const struct desired_input *in,
 			 const struct model_pool *pool, const struct model_backend *backend)
 {
@@ -95,19 +111,21 @@ static void fill_backend(struct desired_backend *b, const struct desired_input *
 	b->weight_wished = wish && wish->weight;
 	b->weight = b->weight_wished ? wish->weight : backend->weight;
 	b->record.addr = backend->address;
-	b->record.encap = addr_is_v4(&backend->address) ? SLUICE_ENCAP_IPIP : SLUICE_ENCAP_IP6;
+	set_tunnel(&b->record, &pool->tunnel);
+	if (b->state != MODEL_STATE_DISABLED)
+		b->record.flags |= SLUICE_BACKEND_SERVING;
 	set_way(b, in);
 }
 
-/* The ring over the active backends of the VIP's pool. */
-static int set_ring(struct desired_vip *v, const struct desired *d, const struct desired_input *in)
+/* The ring over the active backends of @pool, which begin at @first. */
+static int get_ring(const struct ring **out, const struct desired *d, const struct model_vip *vip,
+		    const struct model_pool *pool, size_t first, struct ring_cache *cache)
 {
-	size_t n = v->vip->pool->n_backends;
-	_cleanup_(freep)
-	struct ring_member *members = calloc(n + 1, sizeof(*members));
+	size_t n = pool->n_backends;
+	_cleanup_(freep) struct ring_member *members = calloc(n + 1, sizeof(*members));
 	struct ring_spec spec = {
-		.maglev = v->vip->maglev,
-		.size = v->vip->ring_size,
+		.maglev = vip->maglev,
+		.size = vip->ring_size,
 		.ranks = 1,
 		.members = members,
 		.n = n,
@@ -116,57 +134,171 @@ static int set_ring(struct desired_vip *v, const struct desired *d, const struct
 	if (!members)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		const struct desired_backend *b = &d->backends[v->first + i];
+		const struct desired_backend *b = &d->backends[first + i];
 
 		members[i].address = b->backend->address;
 		members[i].weight = b->state == MODEL_STATE_ACTIVE ? b->weight : 0;
 	}
-	return ring_cache_get(in->rings, &spec, &v->ring);
+	return ring_cache_get(cache, &spec, out);
 }
 
-static int fill_vip(struct desired_vip *v, const struct desired *d, const struct desired_input *in,
-		    const struct model_vip *vip, size_t first)
+static uint32_t vip_flags(const struct model_vip *vip)
 {
+	static const uint32_t hash_flags[MODEL_HASH_MAX] = {
+		[MODEL_HASH_NO_SOURCE_PORT] = SLUICE_VIP_NO_SOURCE_PORT,
+		[MODEL_HASH_DESTINATION_PORT] = SLUICE_VIP_DEST_PORT,
+		[MODEL_HASH_WITH_DESTINATION_PORT] = SLUICE_VIP_WITH_DEST_PORT,
+	};
+	static const uint32_t quic_flags[MODEL_QUIC_MAX] = {
+		[MODEL_QUIC_KATRAN] = SLUICE_VIP_QUIC,
+		[MODEL_QUIC_LB] = SLUICE_VIP_QUIC_LB,
+	};
+	uint32_t flags = hash_flags[vip->hash] | quic_flags[vip->quic];
+
+	/* Flows that an id moved away from their slot are remembered: not every packet has it. */
+	if (vip->track == MODEL_TRACK_ALWAYS ||
+	    (vip->track != MODEL_TRACK_NEVER &&
+	     (vip->quic || vip->tcp_server_id || vip->udp_stable)))
+		flags |= SLUICE_VIP_TRACK;
+	flags |= vip->port ? 0 : SLUICE_VIP_ANY_PORT;
+	flags |= vip->tcp_server_id ? SLUICE_VIP_TCP_ID : 0;
+	flags |= vip->udp_stable ? SLUICE_VIP_UDP_ID : 0;
+	flags |= vip->n_sources ? SLUICE_VIP_SOURCES : 0;
+	flags |= vip->n_allow || vip->n_deny ? SLUICE_VIP_ACCESS : 0;
+	flags |= vip->n_allow ? SLUICE_VIP_DENY : 0;
+	return flags;
+}
+
+/* Is no earlier VIP of the same address there? */
+static bool is_first_of_address(const struct model *model, const struct model_vip *vip)
+{
+	for (const struct model_vip *v = model->vips; v < vip; v++)
+		if (v->prefix.len == vip->prefix.len &&
+		    addr_equal(&v->prefix.addr, &vip->prefix.addr))
+			return false;
+	return true;
+}
+
+static int fill_targets(struct desired *d, size_t vip_index, const size_t *pool_first,
+			struct ring_cache *cache)
+{
+	const struct model *model = d->model;
+	const struct model_vip *vip = &model->vips[vip_index];
+
+	for (size_t i = 0; i < vip->n_targets; i++) {
+		struct desired_target *t = &d->targets[d->n_targets];
+		const struct model_target *target = &vip->targets[i];
+		int err;
+
+		t->vip = vip_index;
+		t->target = target;
+		t->first = pool_first[target->pool - model->pools];
+		if (target->backend) {
+			t->first += (size_t)(target->backend - target->pool->backends);
+		} else {
+			err = get_ring(&t->ring, d, vip, target->pool, t->first, cache);
+			if (err)
+				return err;
+		}
+		d->n_targets++;
+	}
+	return 0;
+}
+
+static int fill_vip(struct desired *d, size_t i, const size_t *pool_first, struct ring_cache *cache)
+{
+	const struct model_vip *vip = &d->model->vips[i];
+	struct desired_vip *v = &d->vips[i];
+	int err;
+
 	v->vip = vip;
-	v->first = first;
-	v->key.addr = vip->address;
-	v->key.port = htobe16(vip->port);
-	v->key.proto = vip->protocol;
-	return set_ring(v, d, in);
+	v->flags = vip_flags(vip);
+	v->answers = is_first_of_address(d->model, vip);
+	v->first = pool_first[vip->pool - d->model->pools];
+	v->first_target = d->n_targets;
+	err = get_ring(&v->ring, d, vip, vip->pool, v->first, cache);
+	if (err)
+		return err;
+	d->n_vips++;
+	return fill_targets(d, i, pool_first, cache);
+}
+
+static size_t count_targets(const struct model *model)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < model->n_vips; i++)
+		n += model->vips[i].n_targets;
+	return n;
 }
 
 int desired_build(struct desired **out, const struct desired_input *in)
 {
 	const struct model *model = in->model;
-	_cleanup_(desired_freep)
-	struct desired *d = calloc(1, sizeof(*d));
-	_cleanup_(freep)
-	size_t *first = calloc(model->n_pools + 1, sizeof(*first));
+	_cleanup_(desired_freep) struct desired *d = calloc(1, sizeof(*d));
+	_cleanup_(freep) size_t *pool_first = calloc(model->n_pools + 1, sizeof(*pool_first));
 	int err;
 
-	if (!d || !first)
+	if (!d || !pool_first)
 		return -ENOMEM;
+	d->model = model;
 	d->n_backends = model_count_backends(model);
 	d->backends = calloc(d->n_backends + 1, sizeof(*d->backends));
 	d->vips = calloc(model->n_vips + 1, sizeof(*d->vips));
-	if (!d->backends || !d->vips)
+	d->targets = calloc(count_targets(model) + 1, sizeof(*d->targets));
+	if (!d->backends || !d->vips || !d->targets)
 		return -ENOMEM;
 	for (size_t p = 0, at = 0; p < model->n_pools; p++) {
-		first[p] = at;
+		pool_first[p] = at;
 		for (size_t i = 0; i < model->pools[p].n_backends; i++)
 			fill_backend(&d->backends[at++], in, &model->pools[p],
 				     &model->pools[p].backends[i]);
 	}
 	for (size_t i = 0; i < model->n_vips; i++) {
-		const struct model_vip *vip = &model->vips[i];
-
-		err = fill_vip(&d->vips[i], d, in, vip, first[vip->pool - model->pools]);
+		err = fill_vip(d, i, pool_first, in->rings);
 		if (err)
 			return err;
-		d->n_vips++;
 	}
 	*out = TAKE(d);
 	return 0;
+}
+
+/* What the config uses: SLUICE_FEATURE_*. */
+static uint32_t features(const struct model *model)
+{
+	uint32_t set = model->n_decap ? SLUICE_FEATURE_DECAP | SLUICE_FEATURE_IPV6 : 0;
+
+	for (size_t i = 0; i < model->n_vips; i++) {
+		const struct model_vip *vip = &model->vips[i];
+
+		set |= addr_is_v4(&vip->prefix.addr) ? 0 : SLUICE_FEATURE_IPV6;
+		set |= model_vip_is_host(vip) ? 0 : SLUICE_FEATURE_PREFIXES;
+		set |= vip->port ? 0 : SLUICE_FEATURE_ANY_PORT;
+		set |= vip->quic || vip->tcp_server_id || vip->udp_stable ? SLUICE_FEATURE_IDS : 0;
+		set |= vip->n_sources ? SLUICE_FEATURE_SOURCES : 0;
+		set |= vip->n_allow || vip->n_deny ? SLUICE_FEATURE_ACCESS : 0;
+		set |= vip_flags(vip) & SLUICE_VIP_TRACK ? SLUICE_FEATURE_FLOWS : 0;
+	}
+	for (size_t i = 0; i < model->n_pools; i++)
+		if (model->pools[i].tunnel.type == MODEL_TUNNEL_GUE)
+			set |= SLUICE_FEATURE_GUE;
+	return set;
+}
+
+struct sluice_settings desired_settings(const struct model *model)
+{
+	uint64_t ticks = (uint64_t)model->flow_age_s * 1000000000u >> SLUICE_TICK_SHIFT;
+
+	return (struct sluice_settings){
+		.abi = SLUICE_ABI,
+		.features = features(model),
+		.hash_seed = model->hash_seed ? model->hash_seed : SLUICE_HASH_SEED,
+		.hash_seed6 = model->hash_seed ? model->hash_seed : SLUICE_HASH_SEED6,
+		.echo_rate = model->echo_rate,
+		.error_rate = model->error_rate,
+		.flow_lines = model->limits.flows / SLUICE_FLOW_WAYS,
+		.flow_age = (uint32_t)ticks + 1,
+	};
 }
 
 void desired_free(struct desired *desired)
@@ -175,6 +307,7 @@ void desired_free(struct desired *desired)
 		return;
 	free(desired->backends);
 	free(desired->vips);
+	free(desired->targets);
 	free(desired);
 }
 

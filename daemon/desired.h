@@ -53,22 +53,37 @@ struct desired_backend {
 
 struct desired_vip {
 	const struct model_vip *vip;
-	struct sluice_vip_key key;
-	uint32_t flags;
+	uint32_t flags;          /* SLUICE_VIP_* */
 	const struct ring *ring; /* of the cache; owner m is backend first + m */
 	size_t first;            /* its pool's first backend in desired->backends */
+	size_t first_target;     /* of its targets in desired->targets */
+	bool answers; /* the one of its address that stands for it in echo and fragments */
+};
+
+/* Where clients of some prefixes of a VIP go. */
+struct desired_target {
+	size_t vip;                        /* index into desired->vips */
+	const struct model_target *target; /* what the config says */
+	const struct ring *ring;           /* of the cache; NULL: one backend */
+	size_t first; /* the pool's first backend, or the one backend, in desired->backends */
 };
 
 /* Refers to the model and to the cache's rings, which must outlive it. */
 struct desired {
+	const struct model *model;
 	struct desired_backend *backends; /* pool by pool, in the model's order */
 	size_t n_backends;
 	struct desired_vip *vips; /* in the model's order */
 	size_t n_vips;
+	struct desired_target *targets; /* VIP by VIP */
+	size_t n_targets;
 };
 
 /* 0 with @out to be freed by desired_free(), or -ENOMEM. */
 int desired_build(struct desired **out, const struct desired_input *input);
+
+/* The program's settings for a model, without the flow table's secret. Pure. */
+struct sluice_settings desired_settings(const struct model *model);
 
 /* The word for a way: "no_route", "resolving", "ready", "local", "static". */
 const char *desired_way_name(enum desired_way way);

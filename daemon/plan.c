@@ -1,62 +1,54 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Ids stay with their owners: a backend keeps its id while its pool has its address, a VIP while
- * its address, port and protocol stay, a ring its place while its size does. So a plan for a
+ * its addresses, port and protocol stay, a ring its place while its size does. So a plan for a
  * small change is small, and counters go on counting.
+ *
+ * First everything desired gets its number and place; then the rows that the maps should hold are
+ * written down; then what differs becomes steps, phase by phase.
  */
 #include "daemon/plan.h"
 
+#include <endian.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "config/cleanup.h"
+#include "daemon/layout.h"
 
-/* Who has which id now, and which ids are free. */
-struct ids {
-	bool *used;
-	uint32_t n;    /* ids 1 .. n - 1 */
-	uint32_t next; /* no free id below */
+/* One plan in the making. */
+struct planner {
+	struct plan *plan;
+	struct running *running;
+	const struct desired *desired;
+	struct diag *diag;
+	struct sluice_ring *vip_rings; /* of desired->vips: where each lies */
+	struct layout_areas areas;
 };
 
-static void ids_fini(struct ids *ids)
+/* A place for one more element of an array; NULL without memory. */
+static void *grow(void *array, size_t *n, size_t size)
 {
-	free(ids->used);
-}
-
-static int ids_init(struct ids *ids, uint32_t n)
-{
-	*ids = (struct ids){.used = calloc((size_t)n + 1, sizeof(bool)), .n = n, .next = 1};
-	return ids->used ? 0 : -ENOMEM;
-}
-
-/* A free id, now used; 0: none is free. */
-static uint32_t ids_take(struct ids *ids)
-{
-	while (ids->next < ids->n && ids->used[ids->next])
-		ids->next++;
-	if (ids->next >= ids->n)
-		return 0;
-	ids->used[ids->next] = true;
-	return ids->next++;
-}
-
-/* Appends an empty step of @kind. Returns NULL without memory. */
-static struct plan_step *add_step(struct plan *plan, enum plan_kind kind)
-{
-	struct plan_step *step;
-
 	/* Doubles whenever the count is a power of two. */
-	if ((plan->n_steps & (plan->n_steps - 1)) == 0) {
-		size_t room = plan->n_steps ? plan->n_steps * 2 : 1;
-		struct plan_step *steps = reallocarray(plan->steps, room, sizeof(*steps));
+	if ((*n & (*n - 1)) == 0)
+		array = reallocarray(array, *n ? *n * 2 : 1, size);
+	if (array)
+		++*n;
+	return array;
+}
 
-		if (!steps)
-			return NULL;
-		plan->steps = steps;
-	}
-	step = &plan->steps[plan->n_steps++];
-	*step = (struct plan_step){.kind = kind};
-	return step;
+/* Appends the newest element of its kind as a step. */
+static int add_step(struct plan *plan, enum plan_kind kind, size_t n)
+{
+	struct plan_step *steps = grow(plan->steps, &plan->n_steps, sizeof(*steps));
+
+	if (!steps)
+		return -ENOMEM;
+	plan->steps = steps;
+	steps[plan->n_steps - 1] = (struct plan_step){kind, (uint32_t)n - 1};
+	return 0;
 }
 
 /* ------------------------------------------------------------------------------------- backends */
@@ -96,234 +88,195 @@ static struct owner *list_owners(const struct running *running, size_t *n)
 }
 
 /* Gives every desired backend an id: its own if it runs, else a free one. */
-static int assign_backends(struct plan *plan, const struct running *running,
-			   const struct desired *desired, struct ids *ids, struct diag *diag)
+static int number_backends(struct planner *p)
 {
+	_cleanup_(layout_ids_fini) struct layout_ids ids = {0};
 	size_t n = 0;
-	_cleanup_(freep)
-	struct owner *owners = list_owners(running, &n);
+	_cleanup_(freep) struct owner *owners = list_owners(p->running, &n);
+	int err = owners ? layout_ids_init(&ids, p->running->n_ids) : -ENOMEM;
 
-	if (!owners)
-		return -ENOMEM;
+	if (err)
+		return err;
 	for (size_t i = 0; i < n; i++)
-		ids->used[owners[i].id] = true;
-	for (size_t i = 0; i < desired->n_backends; i++) {
-		const struct desired_backend *b = &desired->backends[i];
+		layout_ids_use(&ids, owners[i].id);
+	for (size_t i = 0; i < p->desired->n_backends; i++) {
+		const struct desired_backend *b = &p->desired->backends[i];
 		struct owner key = {.pool = b->pool->name, .addr = &b->record.addr};
 		struct owner *found = bsearch(&key, owners, n, sizeof(*owners), compare_owners);
 
-		plan->backend_ids[i] = found ? found->id : ids_take(ids);
-		if (!plan->backend_ids[i]) {
-			diag_add(diag, NULL, 0,
+		p->plan->backend_ids[i] = found ? found->id : layout_ids_take(&ids);
+		if (!p->plan->backend_ids[i]) {
+			diag_add(p->diag, NULL, 0,
 				 "backend \"%s\" of pool \"%s\": no room for more than %u backends "
 				 "(those that leave count until they are gone); raise "
 				 "limits.backends",
-				 b->backend->name, b->pool->name, running->n_ids - 1);
+				 b->backend->name, b->pool->name, p->running->n_ids - 1);
 			return -E2BIG;
 		}
 	}
 	return 0;
 }
 
-static int set_backends(struct plan *plan, const struct running *running,
-			const struct desired *desired)
+static int add_backend(struct plan *plan, const struct plan_backend *backend)
 {
-	for (size_t i = 0; i < desired->n_backends; i++) {
-		const struct desired_backend *b = &desired->backends[i];
-		uint32_t id = plan->backend_ids[i];
-		const struct sluice_backend *now = &running->backends[id];
-		struct sluice_backend record = b->record;
-		struct sluice_name name = {0};
-		struct plan_step *step;
-		bool fresh = now->encap == SLUICE_ENCAP_NONE;
+	struct plan_backend *list = grow(plan->backends, &plan->n_backends, sizeof(*list));
 
-		record.generation = now->generation + (fresh ? 1 : 0);
-		strncpy(name.pool, b->pool->name, sizeof(name.pool) - 1);
-		strncpy(name.backend, b->backend->name, sizeof(name.backend) - 1);
-		if (memcmp(&record, now, sizeof(record)) == 0 &&
-		    memcmp(&name, &running->names[id], sizeof(name)) == 0)
+	if (!list)
+		return -ENOMEM;
+	plan->backends = list;
+	list[plan->n_backends - 1] = *backend;
+	return add_step(plan, PLAN_BACKEND, plan->n_backends);
+}
+
+static int set_backends(struct planner *p)
+{
+	for (size_t i = 0; i < p->desired->n_backends; i++) {
+		const struct desired_backend *b = &p->desired->backends[i];
+		uint32_t id = p->plan->backend_ids[i];
+		const struct sluice_backend *now = &p->running->backends[id];
+		struct plan_backend step = {.id = id, .backend = b->record};
+		int err;
+
+		step.fresh = now->encap == SLUICE_ENCAP_NONE;
+		step.backend.generation = now->generation + (step.fresh ? 1 : 0);
+		strncpy(step.name.pool, b->pool->name, sizeof(step.name.pool) - 1);
+		strncpy(step.name.backend, b->backend->name, sizeof(step.name.backend) - 1);
+		if (memcmp(&step.backend, now, sizeof(*now)) == 0 &&
+		    memcmp(&step.name, &p->running->names[id], sizeof(step.name)) == 0)
 			continue;
-		step = add_step(plan, PLAN_BACKEND_SET);
-		if (!step)
-			return -ENOMEM;
-		step->fresh = fresh;
-		step->id = id;
-		step->backend = record;
-		step->name = name;
+		err = add_backend(p->plan, &step);
+		if (err)
+			return err;
 	}
 	return 0;
 }
 
 /* Clears the ids that run and are not desired; the generation stays for the next owner. */
-static int clear_backends(struct plan *plan, const struct running *running,
-			  const struct desired *desired)
+static int clear_backends(struct planner *p)
 {
-	_cleanup_(freep)
-	bool *kept = calloc((size_t)running->n_ids + 1, sizeof(bool));
+	_cleanup_(freep) bool *kept = calloc((size_t)p->running->n_ids + 1, sizeof(bool));
 
 	if (!kept)
 		return -ENOMEM;
-	for (size_t i = 0; i < desired->n_backends; i++)
-		kept[plan->backend_ids[i]] = true;
-	for (uint32_t id = 1; id < running->n_ids; id++) {
-		struct plan_step *step;
+	for (size_t i = 0; i < p->desired->n_backends; i++)
+		kept[p->plan->backend_ids[i]] = true;
+	for (uint32_t id = 1; id < p->running->n_ids; id++) {
+		struct plan_backend step = {.id = id};
+		int err;
 
-		if (kept[id] || running->backends[id].encap == SLUICE_ENCAP_NONE)
+		if (kept[id] || p->running->backends[id].encap == SLUICE_ENCAP_NONE)
 			continue;
-		step = add_step(plan, PLAN_BACKEND_CLEAR);
-		if (!step)
-			return -ENOMEM;
-		step->id = id;
-		step->backend.generation = running->backends[id].generation;
+		step.backend.generation = p->running->backends[id].generation;
+		err = add_backend(p->plan, &step);
+		if (err)
+			return err;
 	}
 	return 0;
 }
 
-/* --------------------------------------------------------------------------------------- devices */
+/* ------------------------------------------------------------------------------- VIPs, their rings */
 
-static bool has_device(const struct running *running, uint32_t ifindex)
+static struct sluice_vip_key host_key(const struct model_vip *vip, uint8_t proto, uint16_t port)
 {
-	for (size_t i = 0; i < running->n_devices; i++)
-		if (running->devices[i] == ifindex)
-			return true;
-	return false;
+	return (struct sluice_vip_key){
+		.addr = vip->prefix.addr,
+		.port = htobe16(port),
+		.proto = proto,
+	};
 }
 
-static bool wants_device(const struct desired *desired, uint32_t ifindex)
+static struct sluice_prefix_key prefix_key(const struct model_vip *vip, uint8_t proto,
+					   uint16_t port)
 {
-	for (size_t i = 0; i < desired->n_backends; i++)
-		if (desired->backends[i].record.ifindex == ifindex)
-			return true;
-	return false;
+	return (struct sluice_prefix_key){
+		.prefixlen = SLUICE_PREFIX_FIXED + vip->prefix.len,
+		.addr = vip->prefix.addr,
+		.port = htobe16(port),
+		.proto = proto,
+	};
 }
 
-static bool adds_device(const struct plan *plan, uint32_t ifindex)
+/* The VIP's value of now, or NULL. */
+static const struct sluice_vip *running_vip(const struct running *running,
+					    const struct model_vip *vip)
 {
-	for (size_t i = 0; i < plan->n_steps; i++)
-		if (plan->steps[i].kind == PLAN_DEVICE_ADD && plan->steps[i].id == ifindex)
-			return true;
-	return false;
+	struct sluice_vip_key host = host_key(vip, vip->protocol, vip->port);
+	struct sluice_prefix_key prefix = prefix_key(vip, vip->protocol, vip->port);
+
+	return model_vip_is_host(vip) ? rows_find(&running->rows[MAP_VIPS], &host)
+				      : rows_find(&running->rows[MAP_PREFIXES], &prefix);
 }
 
-static int add_devices(struct plan *plan, const struct running *running,
-		       const struct desired *desired, struct diag *diag)
+/* Calls @fn for every VIP that runs, not for what stands for an address. */
+static int each_running_vip(const struct running *running,
+			    int (*fn)(void *ctx, const struct sluice_vip *vip), void *ctx)
 {
-	uint32_t last = 0;
+	static const enum map_id maps[] = {MAP_VIPS, MAP_PREFIXES};
+	int err = 0;
 
-	for (size_t i = 0; i < desired->n_backends; i++) {
-		uint32_t ifindex = desired->backends[i].record.ifindex;
-		struct plan_step *step;
+	for (size_t m = 0; m < 2; m++) {
+		const struct rows *rows = &running->rows[maps[m]];
 
-		if (!ifindex || ifindex == last || has_device(running, ifindex) ||
-		    adds_device(plan, ifindex))
-			continue;
-		last = ifindex;
-		if (running->n_devices + plan->n_steps >= running->max_devices) {
-			diag_add(diag, NULL, 0, "backends are reached by more than %u devices",
-				 running->max_devices);
+		for (size_t i = 0; i < rows->n && !err; i++) {
+			const struct sluice_vip *vip = rows_value(rows, i);
+
+			if (vip->ring.size)
+				err = fn(ctx, vip);
+		}
+	}
+	return err;
+}
+
+static int use_vip_id(void *ctx, const struct sluice_vip *vip)
+{
+	layout_ids_use(ctx, vip->id);
+	return 0;
+}
+
+static int use_vip_area(void *ctx, const struct sluice_vip *vip)
+{
+	return layout_areas_use(ctx, &vip->ring);
+}
+
+/* Gives every desired VIP an id: its own if it runs, else a free one. */
+static int number_vips(struct planner *p)
+{
+	_cleanup_(layout_ids_fini) struct layout_ids ids = {0};
+	int err = layout_ids_init(&ids, p->running->max_vips + 1);
+
+	if (err)
+		return err;
+	each_running_vip(p->running, use_vip_id, &ids);
+	for (size_t i = 0; i < p->desired->n_vips; i++) {
+		const struct model_vip *vip = p->desired->vips[i].vip;
+		const struct sluice_vip *now = running_vip(p->running, vip);
+
+		p->plan->vip_ids[i] = now ? now->id : layout_ids_take(&ids);
+		if (!p->plan->vip_ids[i]) {
+			diag_add(
+				p->diag, NULL, 0,
+				"vip \"%s\": no room for more than %u VIPs (those that leave count "
+				"until they are gone); raise limits.vips",
+				vip->name, p->running->max_vips);
 			return -E2BIG;
 		}
-		step = add_step(plan, PLAN_DEVICE_ADD);
-		if (!step)
-			return -ENOMEM;
-		step->id = ifindex;
 	}
 	return 0;
 }
 
-static int delete_devices(struct plan *plan, const struct running *running,
-			  const struct desired *desired)
+/* The ring's place: that of @now if it has the size, else a new one. */
+static int place_ring(struct planner *p, const struct ring *ring, const struct sluice_ring *now,
+		      struct sluice_ring *out)
 {
-	for (size_t i = 0; i < running->n_devices; i++) {
-		struct plan_step *step;
-
-		if (wants_device(desired, running->devices[i]))
-			continue;
-		step = add_step(plan, PLAN_DEVICE_DELETE);
-		if (!step)
-			return -ENOMEM;
-		step->id = running->devices[i];
+	*out = (struct sluice_ring){
+		.size = ring->size,
+		.inv = (uint32_t)((UINT64_C(1) << 32) / ring->size),
+	};
+	if (now && now->size == ring->size) {
+		out->base = now->base;
+		return 0;
 	}
-	return 0;
-}
-
-/* ------------------------------------------------------------------------------- VIPs and rings */
-
-/* A stretch of `rings` that is in use. */
-struct area {
-	uint32_t base;
-	uint32_t size;
-};
-
-struct areas {
-	struct area *list; /* sorted by base */
-	size_t n;
-};
-
-static void areas_fini(struct areas *areas)
-{
-	free(areas->list);
-}
-
-static int compare_areas(const void *a, const void *b)
-{
-	uint32_t x = ((const struct area *)a)->base, y = ((const struct area *)b)->base;
-
-	return x < y ? -1 : x > y;
-}
-
-/* The areas of the running VIPs, with room for @more. */
-static int areas_init(struct areas *areas, const struct running *running, size_t more)
-{
-	areas->n = running->n_vips;
-	areas->list = calloc(areas->n + more + 1, sizeof(*areas->list));
-	if (!areas->list)
-		return -ENOMEM;
-	for (size_t i = 0; i < areas->n; i++)
-		areas->list[i] = (struct area){
-			.base = running->vips[i].value.ring,
-			.size = plan_ring_area(running->vips[i].value.ring_size),
-		};
-	qsort(areas->list, areas->n, sizeof(*areas->list), compare_areas);
-	return 0;
-}
-
-/* The first gap of @size slots below @limit, taken. 0 or -ENOSPC. */
-static int areas_take(struct areas *areas, uint32_t size, uint32_t limit, uint32_t *base)
-{
-	uint64_t end = 0;
-	size_t at;
-
-	for (at = 0; at < areas->n; at++) {
-		if (areas->list[at].base >= end + size)
-			break;
-		end = (uint64_t)areas->list[at].base + areas->list[at].size;
-	}
-	if (end + size > limit)
-		return -ENOSPC;
-	memmove(&areas->list[at + 1], &areas->list[at], (areas->n - at) * sizeof(*areas->list));
-	areas->list[at] = (struct area){.base = (uint32_t)end, .size = size};
-	areas->n++;
-	*base = (uint32_t)end;
-	return 0;
-}
-
-static int compare_vips(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct sluice_vip_key));
-}
-
-/* The running VIPs sorted by key, for bsearch(). NULL without memory. */
-static struct running_vip *list_vips(const struct running *running)
-{
-	struct running_vip *list = calloc(running->n_vips + 1, sizeof(*list));
-
-	if (!list)
-		return NULL;
-	if (running->n_vips)
-		memcpy(list, running->vips, running->n_vips * sizeof(*list));
-	qsort(list, running->n_vips, sizeof(*list), compare_vips);
-	return list;
+	return layout_areas_take(&p->areas, ring->size, &out->base);
 }
 
 uint32_t plan_slot(const struct plan *plan, const struct plan_ring *ring, uint32_t slot)
@@ -334,189 +287,524 @@ uint32_t plan_slot(const struct plan *plan, const struct plan_ring *ring, uint32
 	return SLUICE_SLOT(id, id, false);
 }
 
-static uint64_t count_changed(const struct plan *plan, const struct running *running,
-			      const struct plan_ring *ring)
+/* A step for the ring, if a slot of it differs. */
+static int add_ring(struct planner *p, const struct plan_ring *ring)
 {
+	struct plan *plan = p->plan;
+	struct plan_ring *list;
 	uint64_t changed = 0;
 
 	for (uint32_t i = 0; i < ring->ring->size; i++)
-		changed += running->slots[ring->base + i] != plan_slot(plan, ring, i);
-	return changed;
-}
-
-/* What is being laid out, for the steps of all VIPs. */
-struct layout {
-	const struct running *running;
-	struct running_vip *sorted;
-	struct ids ids;
-	struct areas areas;
-};
-
-/* The value that @v should have: its id and place of before, else new ones. */
-static int place_vip(struct layout *l, const struct desired_vip *v, const struct running_vip *now,
-		     struct sluice_vip *value)
-{
-	*value = (struct sluice_vip){
-		.id = now ? now->value.id : ids_take(&l->ids),
-		.ring_size = v->ring->size,
-		.ring_inv = (uint32_t)((UINT64_C(1) << 32) / v->ring->size),
-		.flags = v->flags,
-	};
-	if (!value->id)
-		return -E2BIG;
-	if (now && now->value.ring_size == v->ring->size) {
-		value->ring = now->value.ring;
+		changed += p->running->slots[ring->base + i] != plan_slot(plan, ring, i);
+	if (!changed)
 		return 0;
-	}
-	return areas_take(&l->areas, plan_ring_area(v->ring->size), l->running->n_slots,
-			  &value->ring);
-}
-
-/* Steps for one VIP: its ring's slots, then its entry. */
-static int add_vip(struct plan *plan, struct layout *l, const struct desired *desired, size_t i)
-{
-	const struct desired_vip *v = &desired->vips[i];
-	const struct running_vip *now =
-		bsearch(&v->key, l->sorted, l->running->n_vips, sizeof(*now), compare_vips);
-	struct plan_ring ring = {.ring = v->ring, .first = v->first};
-	struct sluice_vip value;
-	struct plan_step *step;
-	uint64_t changed;
-	int err;
-
-	err = place_vip(l, v, now, &value);
-	if (err)
-		return err;
-	plan->vip_ids[i] = value.id;
-	ring.base = value.ring;
-	ring.live = now && now->value.ring == value.ring;
-	changed = count_changed(plan, l->running, &ring);
-	if (changed) {
-		plan->slots += changed;
-		step = add_step(plan, PLAN_RING_WRITE);
-		if (!step)
-			return -ENOMEM;
-		step->ring = ring;
-	}
-	if (now && memcmp(&now->value, &value, sizeof(value)) == 0)
-		return 0;
-	step = add_step(plan, PLAN_VIP_SET);
-	if (!step)
+	plan->slots += changed;
+	list = grow(plan->rings, &plan->n_rings, sizeof(*list));
+	if (!list)
 		return -ENOMEM;
-	step->fresh = !now;
-	step->key = v->key;
-	step->vip = value;
-	return 0;
+	plan->rings = list;
+	list[plan->n_rings - 1] = *ring;
+	return add_step(plan, PLAN_RING, plan->n_rings);
 }
 
-static int set_vips(struct plan *plan, struct layout *l, const struct desired *desired,
-		    struct diag *diag)
+static int set_vip_rings(struct planner *p)
 {
-	for (size_t i = 0; i < l->running->n_vips; i++)
-		l->ids.used[l->sorted[i].value.id] = true;
-	for (size_t i = 0; i < desired->n_vips; i++) {
-		int err = add_vip(plan, l, desired, i);
+	for (size_t i = 0; i < p->desired->n_vips; i++) {
+		const struct desired_vip *v = &p->desired->vips[i];
+		const struct sluice_vip *now = running_vip(p->running, v->vip);
+		struct plan_ring ring = {.ring = v->ring, .first = v->first};
+		int err = place_ring(p, v->ring, now ? &now->ring : NULL, &p->vip_rings[i]);
 
-		if (err == -E2BIG)
-			diag_add(
-				diag, NULL, 0,
-				"vip \"%s\": no room for more than %u VIPs (those that leave count "
-				"until they are gone); raise limits.vips",
-				desired->vips[i].vip->name, l->running->max_vips);
+		if (err)
+			return err;
+		ring.base = p->vip_rings[i].base;
+		ring.live = now && now->ring.base == ring.base;
+		err = add_ring(p, &ring);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
-static int delete_vips(struct plan *plan, const struct running *running,
-		       const struct desired *desired)
+/* --------------------------------------------------------------------------------------- targets */
+
+/* The target of now with the same VIP, pool and backend: its index, or 0. */
+static uint32_t find_target(const struct running *running, const struct sluice_target *wanted)
 {
-	_cleanup_(freep)
-	struct sluice_vip_key *keys = calloc(desired->n_vips + 1, sizeof(*keys));
+	for (uint32_t i = 1; i < running->n_targets; i++) {
+		const struct sluice_target *now = &running->targets[i];
 
-	if (!keys)
-		return -ENOMEM;
-	for (size_t i = 0; i < desired->n_vips; i++)
-		keys[i] = desired->vips[i].key;
-	qsort(keys, desired->n_vips, sizeof(*keys), compare_vips);
-	for (size_t i = 0; i < running->n_vips; i++) {
-		struct plan_step *step;
-
-		if (bsearch(&running->vips[i].key, keys, desired->n_vips, sizeof(*keys),
-			    compare_vips))
-			continue;
-		step = add_step(plan, PLAN_VIP_DELETE);
-		if (!step)
-			return -ENOMEM;
-		step->key = running->vips[i].key;
-		step->vip = running->vips[i].value;
+		if (now->vip == wanted->vip && strcmp(now->pool, wanted->pool) == 0 &&
+		    strcmp(now->name, wanted->name) == 0)
+			return i;
 	}
 	return 0;
 }
 
-static int plan_vips(struct plan *plan, const struct running *running,
-		     const struct desired *desired, struct diag *diag)
+static struct sluice_target name_target(const struct planner *p, const struct desired_target *t)
 {
-	struct layout l = {.running = running};
+	struct sluice_target target = {.vip = p->plan->vip_ids[t->vip]};
+
+	strncpy(target.pool, t->target->pool->name, sizeof(target.pool) - 1);
+	if (t->target->backend)
+		strncpy(target.name, t->target->backend->name, sizeof(target.name) - 1);
+	return target;
+}
+
+static int number_targets(struct planner *p)
+{
+	_cleanup_(layout_ids_fini) struct layout_ids ids = {0};
+	int err = layout_ids_init(&ids, p->running->n_targets);
+
+	if (err)
+		return err;
+	for (uint32_t i = 1; i < p->running->n_targets; i++)
+		if (p->running->targets[i].vip)
+			layout_ids_use(&ids, i);
+	for (size_t i = 0; i < p->desired->n_targets; i++) {
+		const struct desired_target *t = &p->desired->targets[i];
+		struct sluice_target wanted = name_target(p, t);
+		uint32_t index = find_target(p->running, &wanted);
+
+		p->plan->target_indexes[i] = index ? index : layout_ids_take(&ids);
+		if (!p->plan->target_indexes[i]) {
+			diag_add(p->diag, NULL, 0,
+				 "vip \"%s\": sources lead to more than %u pools and backends",
+				 p->desired->vips[t->vip].vip->name, p->running->n_targets - 1);
+			return -E2BIG;
+		}
+	}
+	return 0;
+}
+
+static int add_target(struct plan *plan, uint32_t index, const struct sluice_target *target)
+{
+	struct plan_target *list = grow(plan->targets, &plan->n_targets, sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	plan->targets = list;
+	list[plan->n_targets - 1] = (struct plan_target){index, *target};
+	return add_step(plan, PLAN_TARGET, plan->n_targets);
+}
+
+/* The target's ring, then the target. */
+static int set_target(struct planner *p, size_t i)
+{
+	const struct desired_target *t = &p->desired->targets[i];
+	uint32_t index = p->plan->target_indexes[i];
+	const struct sluice_target *now = &p->running->targets[index];
+	struct sluice_target target = name_target(p, t);
+	struct plan_ring ring = {.ring = t->ring, .first = t->first};
 	int err;
 
-	l.sorted = list_vips(running);
-	err = l.sorted ? ids_init(&l.ids, running->max_vips + 1) : -ENOMEM;
+	if (t->ring) {
+		err = place_ring(p, t->ring, now->vip ? &now->ring : NULL, &target.ring);
+		if (err)
+			return err;
+		ring.base = target.ring.base;
+		ring.live = now->vip && now->ring.base == ring.base;
+		err = add_ring(p, &ring);
+		if (err)
+			return err;
+	} else {
+		target.backend = p->plan->backend_ids[t->first];
+	}
+	if (memcmp(now, &target, sizeof(target)) == 0)
+		return 0;
+	return add_target(p->plan, index, &target);
+}
+
+static int set_targets(struct planner *p)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < p->desired->n_targets && !err; i++)
+		err = set_target(p, i);
+	return err;
+}
+
+static int clear_targets(struct planner *p)
+{
+	static const struct sluice_target none;
+	_cleanup_(freep) bool *kept = calloc((size_t)p->running->n_targets + 1, sizeof(bool));
+	int err = kept ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < p->desired->n_targets && !err; i++)
+		kept[p->plan->target_indexes[i]] = true;
+	for (uint32_t i = 1; i < p->running->n_targets && !err; i++)
+		if (p->running->targets[i].vip && !kept[i])
+			err = add_target(p->plan, i, &none);
+	return err;
+}
+
+/* ------------------------------------------------------------------------------- the rows wanted */
+
+static int want(struct planner *p, enum map_id map, const void *key, const void *value)
+{
+	return rows_add(&p->plan->wanted[map], key, value);
+}
+
+static int want_vip(struct planner *p, size_t i)
+{
+	const struct desired_vip *v = &p->desired->vips[i];
+	struct sluice_vip_key host = host_key(v->vip, v->vip->protocol, v->vip->port);
+	struct sluice_prefix_key prefix = prefix_key(v->vip, v->vip->protocol, v->vip->port);
+	struct sluice_vip value = {
+		.id = p->plan->vip_ids[i],
+		.ring = p->vip_rings[i],
+		.flags = v->flags,
+		.addr_bits = (uint8_t)v->vip->prefix.len,
+		.server_bytes = (uint8_t)v->vip->quic_server_id_bytes,
+	};
+	bool is_host = model_vip_is_host(v->vip);
+	int err =
+		is_host ? want(p, MAP_VIPS, &host, &value) : want(p, MAP_PREFIXES, &prefix, &value);
+
+	if (err || !v->answers)
+		return err;
+	value = (struct sluice_vip){.id = value.id, .addr_bits = value.addr_bits};
+	host = host_key(v->vip, IPPROTO_ICMP, 0);
+	prefix = prefix_key(v->vip, IPPROTO_ICMP, 0);
+	return is_host ? want(p, MAP_VIPS, &host, &value) : want(p, MAP_PREFIXES, &prefix, &value);
+}
+
+static int want_devices(struct planner *p)
+{
+	uint32_t last = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < p->desired->n_backends && !err; i++) {
+		uint32_t ifindex = p->desired->backends[i].record.ifindex;
+
+		if (ifindex && ifindex != last)
+			err = want(p, MAP_DEVICES, &ifindex, &ifindex);
+		last = ifindex;
+	}
+	return err;
+}
+
+static int want_server_ids(struct planner *p)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < p->desired->n_backends && !err; i++) {
+		const struct model_backend *b = p->desired->backends[i].backend;
+
+		for (size_t s = 0; s < b->n_server_ids && !err; s++)
+			err = want(p, MAP_SERVER_IDS, &b->server_ids[s], &p->plan->backend_ids[i]);
+	}
+	return err;
+}
+
+static int want_decap(struct planner *p)
+{
+	const struct model *model = p->desired->model;
+	int err = 0;
+
+	for (size_t i = 0; i < model->n_decap && !err; i++) {
+		uint32_t mode = model->decap[i].egress ? SLUICE_DECAP_EGRESS : SLUICE_DECAP_PASS;
+
+		err = want(p, MAP_DECAP, &model->decap[i].address, &mode);
+	}
+	return err;
+}
+
+static struct sluice_source_key source_key(uint32_t vip, const struct addr_prefix *prefix)
+{
+	return (struct sluice_source_key){
+		.prefixlen = SLUICE_SOURCE_FIXED + prefix->len,
+		.vip = vip,
+		.addr = prefix->addr,
+	};
+}
+
+static int want_access_list(struct planner *p, uint32_t vip, const struct addr_prefix *list,
+			    size_t n, uint32_t rule)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		struct sluice_source_key key = source_key(vip, &list[i]);
+
+		err = want(p, MAP_ACCESS, &key, &rule);
+	}
+	return err;
+}
+
+static int want_access(struct planner *p)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < p->desired->n_vips && !err; i++) {
+		const struct model_vip *vip = p->desired->vips[i].vip;
+
+		err = want_access_list(p, p->plan->vip_ids[i], vip->deny, vip->n_deny,
+				       SLUICE_ACCESS_DENY);
+		if (!err)
+			err = want_access_list(p, p->plan->vip_ids[i], vip->allow, vip->n_allow,
+					       SLUICE_ACCESS_ALLOW);
+	}
+	return err;
+}
+
+static int want_sources(struct planner *p)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < p->desired->n_vips && !err; i++) {
+		const struct desired_vip *v = &p->desired->vips[i];
+
+		for (size_t s = 0; s < v->vip->n_sources && !err; s++) {
+			const struct model_source *source = &v->vip->sources[s];
+			struct sluice_source_key key =
+				source_key(p->plan->vip_ids[i], &source->prefix);
+
+			err = want(p, MAP_SOURCES, &key,
+				   &p->plan->target_indexes[v->first_target + source->target]);
+		}
+	}
+	return err;
+}
+
+/* ------------------------------------------------------------------------------- the rows that differ */
+
+struct row_diff {
+	struct planner *p;
+	enum map_id map;
+	bool deletions; /* only these, or only the others */
+};
+
+static int add_row(void *ctx, const void *key, const void *from, const void *to)
+{
+	struct row_diff *d = ctx;
+	struct plan *plan = d->p->plan;
+	struct plan_row *list;
+
+	if (d->deletions == (to != NULL))
+		return 0;
+	list = grow(plan->rows, &plan->n_rows, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	plan->rows = list;
+	list[plan->n_rows - 1] = (struct plan_row){
+		.map = d->map,
+		.key = key,
+		.from = from,
+		.to = to,
+	};
+	if ((d->map == MAP_VIPS || d->map == MAP_PREFIXES) && to && !from &&
+	    ((const struct sluice_vip *)to)->ring.size)
+		list[plan->n_rows - 1].fresh = ((const struct sluice_vip *)to)->id;
+	return add_step(plan, PLAN_ROW, plan->n_rows);
+}
+
+static int diff_rows(struct planner *p, enum map_id map, bool deletions)
+{
+	struct row_diff diff = {.p = p, .map = map, .deletions = deletions};
+
+	return rows_diff(&p->running->rows[map], &p->plan->wanted[map], add_row, &diff);
+}
+
+/* For each map: what an operator calls it, and the limit that makes it larger. */
+static int check_room(struct planner *p, enum map_id map, const char *what, const char *limit)
+{
+	/* Those that go are deleted last. */
+	size_t n = p->plan->wanted[map].n;
+	const struct rows *now = &p->running->rows[map];
+
+	for (size_t i = 0; i < now->n; i++)
+		n += !rows_find(&p->plan->wanted[map], rows_key(now, i));
+	if (n <= p->running->max_entries[map])
+		return 0;
+	diag_add(p->diag, NULL, 0,
+		 "no room for more than %u %s (those that leave count until they are "
+		 "gone)%s%s",
+		 p->running->max_entries[map], what, limit ? "; raise " : "", limit ? limit : "");
+	return -E2BIG;
+}
+
+/*
+ * Sources and access can be a million rows: they are read and compared only when the digest of
+ * what they should hold is another one. The digest is of the VIPs' own digests and their ids.
+ */
+static uint64_t mix(uint64_t digest, uint64_t word)
+{
+	digest = (digest ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return digest ^ digest >> 29;
+}
+
+static uint64_t digest_of(const struct planner *p, enum map_id map)
+{
+	uint64_t digest = 1;
+
+	for (size_t i = 0; i < p->desired->n_vips; i++) {
+		const struct desired_vip *v = &p->desired->vips[i];
+		bool sources = map == MAP_SOURCES;
+
+		if (!(sources ? v->vip->n_sources : v->vip->n_allow + v->vip->n_deny))
+			continue;
+		digest = mix(digest, p->plan->vip_ids[i]);
+		digest = mix(digest, sources ? v->vip->sources_digest : v->vip->access_digest);
+		for (size_t t = 0; sources && t < v->vip->n_targets; t++)
+			digest = mix(digest, p->plan->target_indexes[v->first_target + t]);
+	}
+	return digest;
+}
+
+static int want_large(struct planner *p, enum map_id map, int (*fill)(struct planner *p))
+{
+	size_t which = map == MAP_ACCESS;
+	int err = 0;
+
+	p->plan->digest[which] = digest_of(p, map);
+	if (p->running->state->digest[which] == p->plan->digest[which])
+		return 0;
+	if (p->running->read_rows)
+		err = p->running->read_rows(p->running, map);
+	return err ? err : fill(p);
+}
+
+static int want_rows(struct planner *p)
+{
+	int err = 0;
+
+	for (int i = 0; i < MAP_MAX; i++)
+		rows_init(&p->plan->wanted[i], map_descriptions[i].key_size,
+			  map_descriptions[i].value_size);
+	for (size_t i = 0; i < p->desired->n_vips && !err; i++)
+		err = want_vip(p, i);
 	if (!err)
-		err = areas_init(&l.areas, running, desired->n_vips);
+		err = want_devices(p);
 	if (!err)
-		err = set_vips(plan, &l, desired, diag);
-	areas_fini(&l.areas);
-	ids_fini(&l.ids);
-	free(l.sorted);
+		err = want_server_ids(p);
+	if (!err)
+		err = want_decap(p);
+	if (!err)
+		err = want_large(p, MAP_SOURCES, want_sources);
+	if (!err)
+		err = want_large(p, MAP_ACCESS, want_access);
+	for (int i = 0; i < MAP_MAX; i++)
+		rows_sort(&p->plan->wanted[i]);
+	if (!err)
+		err = check_room(p, MAP_DEVICES, "devices to backends", NULL);
+	if (!err)
+		err = check_room(p, MAP_SERVER_IDS, "server ids", "limits.backends");
+	if (!err)
+		err = check_room(p, MAP_SOURCES, "client prefixes in sources", "limits.sources");
+	if (!err)
+		err = check_room(p, MAP_ACCESS, "client prefixes in allow and deny",
+				 "limits.sources");
+	if (!err)
+		err = check_room(p, MAP_DECAP, "decap addresses", NULL);
 	return err;
 }
 
 /* ------------------------------------------------------------------------------------- the plan */
 
-static int plan_all(struct plan *plan, const struct running *running, const struct desired *desired,
-		    struct diag *diag)
+static int set_rows(struct planner *p)
 {
-	_cleanup_(ids_fini)
-	struct ids ids;
-	int err = ids_init(&ids, running->n_ids);
+	static const enum map_id order[] = {MAP_SERVER_IDS, MAP_ACCESS, MAP_SOURCES,
+					    MAP_PREFIXES,   MAP_VIPS,   MAP_DECAP};
+	int err = 0;
 
-	if (!err)
-		err = assign_backends(plan, running, desired, &ids, diag);
-	if (!err)
-		err = add_devices(plan, running, desired, diag);
-	if (!err)
-		err = set_backends(plan, running, desired);
-	if (!err)
-		err = plan_vips(plan, running, desired, diag);
-	if (!err)
-		err = delete_vips(plan, running, desired);
-	if (!err)
-		err = clear_backends(plan, running, desired);
-	if (!err)
-		err = delete_devices(plan, running, desired);
+	for (size_t i = 0; i < sizeof(order) / sizeof(*order) && !err; i++)
+		err = diff_rows(p, order[i], false);
 	return err;
 }
 
-int plan_build(struct plan **out, const struct running *running, const struct desired *desired,
-	       struct diag *diag)
+static int delete_rows(struct planner *p)
 {
-	_cleanup_(plan_freep)
-	struct plan *plan = calloc(1, sizeof(*plan));
-	int err;
+	static const enum map_id order[] = {MAP_DECAP,   MAP_VIPS,   MAP_PREFIXES,
+					    MAP_SOURCES, MAP_ACCESS, MAP_SERVER_IDS};
+	int err = 0;
 
-	if (!plan)
-		return -ENOMEM;
-	plan->backend_ids = calloc(desired->n_backends + 1, sizeof(*plan->backend_ids));
-	plan->vip_ids = calloc(desired->n_vips + 1, sizeof(*plan->vip_ids));
-	if (!plan->backend_ids || !plan->vip_ids)
-		return -ENOMEM;
-	err = plan_all(plan, running, desired, diag);
+	for (size_t i = 0; i < sizeof(order) / sizeof(*order) && !err; i++)
+		err = diff_rows(p, order[i], true);
+	return err;
+}
+
+static int number_all(struct planner *p)
+{
+	int err = number_backends(p);
+
+	if (!err)
+		err = number_vips(p);
+	if (!err)
+		err = number_targets(p);
 	if (err)
 		return err;
-	*out = TAKE(plan);
+	p->areas.limit = p->running->n_slots;
+	err = each_running_vip(p->running, use_vip_area, &p->areas);
+	for (uint32_t i = 1; i < p->running->n_targets && !err; i++)
+		if (p->running->targets[i].vip && p->running->targets[i].ring.size)
+			err = layout_areas_use(&p->areas, &p->running->targets[i].ring);
+	layout_areas_sort(&p->areas);
+	return err;
+}
+
+static int plan_all(struct planner *p)
+{
+	static int (*const phases[])(struct planner * p) = {
+		set_backends, set_vip_rings, set_targets,   want_rows,
+		set_rows,     delete_rows,   clear_targets, clear_backends,
+	};
+	int err = number_all(p);
+
+	for (size_t i = 0; i < sizeof(phases) / sizeof(*phases) && !err; i++)
+		err = phases[i](p);
+	return err;
+}
+
+/* Devices come first and go last, but are known only with the other rows. */
+static int plan_devices(struct planner *p)
+{
+	size_t first = p->plan->n_steps;
+	int err = diff_rows(p, MAP_DEVICES, false);
+	size_t added = p->plan->n_steps - first;
+	_cleanup_(freep) struct plan_step *steps = calloc(added + 1, sizeof(*steps));
+
+	if (err || !steps)
+		return err ? err : -ENOMEM;
+	memcpy(steps, &p->plan->steps[first], added * sizeof(*steps));
+	memmove(&p->plan->steps[added], p->plan->steps, first * sizeof(*steps));
+	memcpy(p->plan->steps, steps, added * sizeof(*steps));
+	return diff_rows(p, MAP_DEVICES, true);
+}
+
+static int allocate(struct planner *p)
+{
+	const struct desired *d = p->desired;
+
+	p->plan = calloc(1, sizeof(*p->plan));
+	if (!p->plan)
+		return -ENOMEM;
+	p->plan->backend_ids = calloc(d->n_backends + 1, sizeof(uint32_t));
+	p->plan->vip_ids = calloc(d->n_vips + 1, sizeof(uint32_t));
+	p->plan->target_indexes = calloc(d->n_targets + 1, sizeof(uint32_t));
+	p->vip_rings = calloc(d->n_vips + 1, sizeof(*p->vip_rings));
+	if (!p->plan->backend_ids || !p->plan->vip_ids || !p->plan->target_indexes || !p->vip_rings)
+		return -ENOMEM;
 	return 0;
+}
+
+int plan_build(struct plan **out, struct running *running, const struct desired *desired,
+	       struct diag *diag)
+{
+	struct planner p = {.running = running, .desired = desired, .diag = diag};
+	int err = allocate(&p);
+
+	if (!err)
+		err = plan_all(&p);
+	if (!err)
+		err = plan_devices(&p);
+	layout_areas_fini(&p.areas);
+	free(p.vip_rings);
+	if (err)
+		plan_free(p.plan);
+	else
+		*out = p.plan;
+	return err;
 }
 
 void plan_free(struct plan *plan)
@@ -524,8 +812,15 @@ void plan_free(struct plan *plan)
 	if (!plan)
 		return;
 	free(plan->steps);
+	free(plan->rows);
+	free(plan->backends);
+	free(plan->rings);
+	free(plan->targets);
 	free(plan->backend_ids);
 	free(plan->vip_ids);
+	free(plan->target_indexes);
+	for (int i = 0; i < MAP_MAX; i++)
+		rows_fini(&plan->wanted[i]);
 	free(plan);
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Running against desired: what to write to the maps, and in which order. Pure: it reads what it
- * is given and writes nothing; daemon/datapath.c carries the steps out.
+ * is given and writes nothing; daemon/apply.c carries the steps out.
  *
- * Order: devices and backends that packets may be sent to come first, then the rings that name
- * them, then the VIPs that name the rings; what goes away goes in reverse.
+ * Order: what others refer to is written before them, and goes after them: devices and backends,
+ * rings, targets, then the rows that packets are looked up in; deletions in reverse.
  */
 #ifndef SLUICE_DAEMON_PLAN_H
 #define SLUICE_DAEMON_PLAN_H
@@ -13,35 +13,56 @@
 
 #include "config/diag.h"
 #include "daemon/desired.h"
-
-struct running_vip {
-	struct sluice_vip_key key;
-	struct sluice_vip value;
-};
+#include "daemon/maps.h"
+#include "daemon/rows.h"
 
 /* What the maps hold. Arrays belong to whoever made the snapshot. */
 struct running {
 	const struct sluice_backend *backends; /* by id */
 	const struct sluice_name *names;       /* by id */
 	uint32_t n_ids;                        /* ids 1 .. n_ids - 1 exist */
-	const struct running_vip *vips;
-	size_t n_vips;
-	uint32_t max_vips; /* VIP ids 1 .. max_vips exist */
+	const struct sluice_target *targets;   /* by index; 0 is no target */
+	uint32_t n_targets;
 	const uint32_t *slots;
-	uint32_t n_slots;        /* a multiple of SLUICE_LINE_SLOTS */
-	const uint32_t *devices; /* ifindexes */
-	size_t n_devices;
-	uint32_t max_devices;
+	uint32_t n_slots; /* a multiple of SLUICE_LINE_SLOTS */
+	const struct sluice_state *state;
+	struct rows rows[MAP_MAX];     /* of the maps of kind MAP_ROWS, sorted */
+	uint32_t max_entries[MAP_MAX]; /* of the maps of kind MAP_ROWS */
+	uint32_t max_vips;             /* VIP ids 1 .. max_vips exist */
+	/*
+	 * Fills in rows[map] of the large maps (sources, access) when they are needed: 0 or -errno. NULL:
+	 * they are there.
+	 */
+	int (*read_rows)(struct running *running, enum map_id map);
+	const void *ctx; /* of read_rows */
 };
 
 enum plan_kind {
-	PLAN_DEVICE_ADD,
-	PLAN_BACKEND_SET,
-	PLAN_RING_WRITE,
-	PLAN_VIP_SET,
-	PLAN_VIP_DELETE,
-	PLAN_BACKEND_CLEAR,
-	PLAN_DEVICE_DELETE,
+	PLAN_ROW,     /* of plan->rows */
+	PLAN_BACKEND, /* of plan->backends */
+	PLAN_RING,    /* of plan->rings */
+	PLAN_TARGET,  /* of plan->targets */
+};
+
+struct plan_step {
+	enum plan_kind kind;
+	uint32_t index; /* into the array of its kind */
+};
+
+/* A row to write. Key and values lie in the running or in the plan's own rows. */
+struct plan_row {
+	enum map_id map;
+	const void *key;
+	const void *from; /* NULL: it is not there yet */
+	const void *to;   /* NULL: delete it */
+	uint32_t fresh;   /* a VIP id that is new here: its counters start at zero; else 0 */
+};
+
+struct plan_backend {
+	uint32_t id;
+	bool fresh; /* the id is new here: its counters start at zero, no flow is its own */
+	struct sluice_backend backend; /* encap NONE: the id becomes free */
+	struct sluice_name name;
 };
 
 /* A ring to be written: which slots differ is found while writing. */
@@ -52,40 +73,39 @@ struct plan_ring {
 	bool live;     /* packets use it already */
 };
 
-struct plan_step {
-	enum plan_kind kind;
-	bool fresh;  /* BACKEND_SET, VIP_SET: the id is new here, its counters start at zero */
-	uint32_t id; /* backend id, or ifindex */
-	struct sluice_backend backend;
-	struct sluice_name name;
-	struct sluice_vip_key key;
-	struct sluice_vip vip;
-	struct plan_ring ring;
+struct plan_target {
+	uint32_t index;
+	struct sluice_target target; /* vip 0: it becomes free */
 };
 
 struct plan {
 	struct plan_step *steps;
 	size_t n_steps;
-	uint32_t *backend_ids; /* of desired->backends */
-	uint32_t *vip_ids;     /* of desired->vips */
-	uint64_t slots;        /* how many slots will be written */
+	struct plan_row *rows;
+	size_t n_rows;
+	struct plan_backend *backends;
+	size_t n_backends;
+	struct plan_ring *rings;
+	size_t n_rings;
+	struct plan_target *targets;
+	size_t n_targets;
+	uint64_t slots;              /* how many slots will be written */
+	uint64_t digest[2];          /* for the state map: of sources and access */
+	uint32_t *backend_ids;       /* of desired->backends */
+	uint32_t *vip_ids;           /* of desired->vips */
+	uint32_t *target_indexes;    /* of desired->targets */
+	struct rows wanted[MAP_MAX]; /* what the rows to write point into */
 };
-
-/* Slots that a ring of @size takes in the map: whole lines. */
-static inline uint32_t plan_ring_area(uint32_t size)
-{
-	return (size + SLUICE_LINE_SLOTS - 1) / SLUICE_LINE_SLOTS * SLUICE_LINE_SLOTS;
-}
 
 /* The word to write for @slot of @ring. */
 uint32_t plan_slot(const struct plan *plan, const struct plan_ring *ring, uint32_t slot);
 
 /*
- * 0 with @out to be freed by plan_free(); an empty plan means that nothing is to be done.
- * -ENOMEM; -ENOSPC: `rings` has no room for a ring (the map must grow); -E2BIG: more VIPs,
- * backends or devices than the maps have room for, with a message in @diag.
+ * 0 with @out to be freed by plan_free(), before @running; a plan without steps means that nothing
+ * is to be done. -ENOMEM; -ENOSPC: `rings` has no room for a ring (the map must grow); -E2BIG: more
+ * than a map has room for, with a message in @diag; or what running->read_rows() returned.
  */
-int plan_build(struct plan **out, const struct running *running, const struct desired *desired,
+int plan_build(struct plan **out, struct running *running, const struct desired *desired,
 	       struct diag *diag);
 
 /* Frees it; accepts NULL. */

@@ -305,6 +305,17 @@ struct sluice_settings {
 	__u64 secret[2];  /* key of the flow table's tags */
 };
 
+/*
+ * Value of the one entry of the map `state`: what the daemon must know of the other maps when it
+ * comes back. The program never reads it.
+ */
+struct sluice_state {
+	__u32 abi; /* SLUICE_ABI of who wrote the maps */
+	__u32 pad;
+	__u64 secret[2]; /* that the flow table was filled with */
+	__u64 digest[2]; /* of the contents of `sources` and `access`; 0: being written */
+};
+
 /* MAX_VIPS x RING and MAX_VIPS of a Katran with its default limits. */
 #define SLUICE_HASH_SEED 0x02000200u
 #define SLUICE_HASH_SEED6 512u

@@ -141,6 +141,15 @@ struct {
 	__type(value, struct sluice_bucket);
 } limiters SEC(".maps");
 
+/* One entry. Daemon writes and reads (a later daemon's memory). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sluice_state);
+} state SEC(".maps");
+
 /* VIP id (0: none) -> outcomes. Program adds, daemon sums over the CPUs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
