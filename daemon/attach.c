@@ -2,7 +2,8 @@
 /*
  * Pins: PIN_DIR/link-IFNAME is the BPF link of a program that is alone; PIN_DIR/shared-IFNAME is
  * the program that libxdp's dispatcher calls (libxdp pins the rest on its own). Which of the two
- * is there says how the port is attached.
+ * is there says how the port is attached. A BPF file system takes no dot in a name, so ":" stands
+ * for it, which no interface has in its name.
  */
 #include "daemon/attach.h"
 
@@ -21,16 +22,28 @@
 
 #define LINK_PIN "link-"
 #define SHARED_PIN "shared-"
+#define FRESH_PIN "new-shared-" /* for a moment, while one is replaced */
 
 struct pin_path {
 	char text[512];
 };
 
+/* A copy of @name in @out with each @from as @to. */
+static const char *translate(char out[IFNAMSIZ], const char *name, char from, char to)
+{
+	snprintf(out, IFNAMSIZ, "%s", name);
+	for (char *at = strchr(out, from); at; at = strchr(at, from))
+		*at = to;
+	return out;
+}
+
 static struct pin_path pin_path(const char *pin_dir, const char *prefix, const char *ifname)
 {
 	struct pin_path path;
+	char name[IFNAMSIZ];
 
-	snprintf(path.text, sizeof(path.text), "%s/%s%s", pin_dir, prefix, ifname);
+	snprintf(path.text, sizeof(path.text), "%s/%s%s", pin_dir, prefix,
+		 translate(name, ifname, '.', ':'));
 	return path;
 }
 
@@ -153,7 +166,7 @@ static int shared_replace(const char *pin_dir, const char *ifname, unsigned int 
 			  const struct attach_program *program)
 {
 	struct pin_path path = pin_path(pin_dir, SHARED_PIN, ifname);
-	struct pin_path fresh = pin_path(pin_dir, "new-" SHARED_PIN, ifname);
+	struct pin_path fresh = pin_path(pin_dir, FRESH_PIN, ifname);
 	enum xdp_attach_mode mode =
 		current_mode(ifindex) == MODEL_MODE_GENERIC ? XDP_MODE_SKB : XDP_MODE_NATIVE;
 	_cleanup_(program_closep)
@@ -328,6 +341,7 @@ int attach_remove(const char *pin_dir, const char *ifname)
 {
 	struct pin_path link = pin_path(pin_dir, LINK_PIN, ifname);
 	struct pin_path shared = pin_path(pin_dir, SHARED_PIN, ifname);
+	struct pin_path fresh = pin_path(pin_dir, FRESH_PIN, ifname);
 	_cleanup_(closep)
 	int fd = bpf_obj_get(link.text);
 
@@ -337,6 +351,8 @@ int attach_remove(const char *pin_dir, const char *ifname)
 		if (unlink(link.text) < 0)
 			return -errno;
 	}
+	if (access(fresh.text, F_OK) == 0)
+		shared_remove(fresh.text, ifname);
 	if (access(shared.text, F_OK) == 0)
 		return shared_remove(shared.text, ifname);
 	return 0;
@@ -344,16 +360,20 @@ int attach_remove(const char *pin_dir, const char *ifname)
 
 int attach_each(const char *pin_dir, void (*fn)(void *ctx, const char *ifname), void *ctx)
 {
+	static const char *const prefixes[] = {LINK_PIN, SHARED_PIN, FRESH_PIN};
 	DIR *dir = opendir(pin_dir);
 	struct dirent *entry;
+	char ifname[IFNAMSIZ];
 
 	if (!dir)
 		return -errno;
 	while ((entry = readdir(dir))) {
-		if (strncmp(entry->d_name, LINK_PIN, strlen(LINK_PIN)) == 0)
-			fn(ctx, entry->d_name + strlen(LINK_PIN));
-		else if (strncmp(entry->d_name, SHARED_PIN, strlen(SHARED_PIN)) == 0)
-			fn(ctx, entry->d_name + strlen(SHARED_PIN));
+		for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+			size_t n = strlen(prefixes[i]);
+
+			if (strncmp(entry->d_name, prefixes[i], n) == 0)
+				fn(ctx, translate(ifname, entry->d_name + n, ':', '.'));
+		}
 	}
 	closedir(dir);
 	return 0;
