@@ -96,8 +96,8 @@ static __u32 program_id(int fd)
 /* Is program @id one of those the device's dispatcher calls? */
 static bool shared_is_on(unsigned int ifindex, __u32 id)
 {
-	_cleanup_(multiprog_closep)
-	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex((int)ifindex);
+	_cleanup_(multiprog_closep) struct xdp_multiprog *mp =
+		xdp_multiprog__get_from_ifindex((int)ifindex);
 	struct xdp_program *program = NULL;
 
 	if (libxdp_get_error(mp) || xdp_multiprog__is_legacy(mp))
@@ -110,8 +110,8 @@ static bool shared_is_on(unsigned int ifindex, __u32 id)
 
 static bool dispatcher_runs(unsigned int ifindex)
 {
-	_cleanup_(multiprog_closep)
-	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex((int)ifindex);
+	_cleanup_(multiprog_closep) struct xdp_multiprog *mp =
+		xdp_multiprog__get_from_ifindex((int)ifindex);
 
 	return !libxdp_get_error(mp) && !xdp_multiprog__is_legacy(mp);
 }
@@ -120,10 +120,8 @@ static bool dispatcher_runs(unsigned int ifindex)
 static int shared_attach(struct xdp_program **out, unsigned int ifindex, enum xdp_attach_mode mode,
 			 const struct attach_program *program)
 {
-	_cleanup_(object_closep)
-	struct bpf_object *object = program->open_again(program->ctx);
-	_cleanup_(program_closep)
-	struct xdp_program *xp = NULL;
+	_cleanup_(object_closep) struct bpf_object *object = program->open_again(program->ctx);
+	_cleanup_(program_closep) struct xdp_program *xp = NULL;
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = object, .prog_name = "sluice");
 	int err;
 
@@ -148,8 +146,7 @@ static int shared_add(const char *pin_dir, const char *ifname, unsigned int ifin
 		      enum xdp_attach_mode mode, const struct attach_program *program)
 {
 	struct pin_path path = pin_path(pin_dir, SHARED_PIN, ifname);
-	_cleanup_(program_closep)
-	struct xdp_program *xp = NULL;
+	_cleanup_(program_closep) struct xdp_program *xp = NULL;
 	int err = shared_attach(&xp, ifindex, mode, program);
 
 	if (err)
@@ -169,10 +166,8 @@ static int shared_replace(const char *pin_dir, const char *ifname, unsigned int 
 	struct pin_path fresh = pin_path(pin_dir, FRESH_PIN, ifname);
 	enum xdp_attach_mode mode =
 		current_mode(ifindex) == MODEL_MODE_GENERIC ? XDP_MODE_SKB : XDP_MODE_NATIVE;
-	_cleanup_(program_closep)
-	struct xdp_program *old = xdp_program__from_pin(path.text);
-	_cleanup_(program_closep)
-	struct xdp_program *xp = NULL;
+	_cleanup_(program_closep) struct xdp_program *old = xdp_program__from_pin(path.text);
+	_cleanup_(program_closep) struct xdp_program *xp = NULL;
 	int err = (int)libxdp_get_error(old);
 
 	if (!err)
@@ -192,8 +187,7 @@ static int shared_replace(const char *pin_dir, const char *ifname, unsigned int 
 
 static int shared_remove(const char *path, const char *ifname)
 {
-	_cleanup_(program_closep)
-	struct xdp_program *xp = xdp_program__from_pin(path);
+	_cleanup_(program_closep) struct xdp_program *xp = xdp_program__from_pin(path);
 	unsigned int ifindex = if_nametoindex(ifname);
 	int err = (int)libxdp_get_error(xp);
 
@@ -215,8 +209,7 @@ static int alone_add(const char *pin_dir, const char *ifname, unsigned int ifind
 {
 	struct pin_path path = pin_path(pin_dir, LINK_PIN, ifname);
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
-	_cleanup_(closep)
-	int fd = bpf_link_create(program_fd, (int)ifindex, BPF_XDP, &opts);
+	_cleanup_(closep) int fd = bpf_link_create(program_fd, (int)ifindex, BPF_XDP, &opts);
 
 	if (fd < 0)
 		return -errno;
@@ -227,8 +220,7 @@ static int alone_add(const char *pin_dir, const char *ifname, unsigned int ifind
 static int alone_replace(const char *pin_dir, const char *ifname, int program_fd)
 {
 	struct pin_path path = pin_path(pin_dir, LINK_PIN, ifname);
-	_cleanup_(closep)
-	int fd = bpf_obj_get(path.text);
+	_cleanup_(closep) int fd = bpf_obj_get(path.text);
 
 	if (fd < 0)
 		return -errno;
@@ -240,8 +232,7 @@ static int alone_replace(const char *pin_dir, const char *ifname, int program_fd
 static bool alone_exists(const char *pin_dir, const char *ifname, unsigned int ifindex)
 {
 	struct pin_path path = pin_path(pin_dir, LINK_PIN, ifname);
-	_cleanup_(closep)
-	int fd = bpf_obj_get(path.text);
+	_cleanup_(closep) int fd = bpf_obj_get(path.text);
 
 	return fd >= 0 && pinned_link_is_on(fd, ifindex);
 }
@@ -249,8 +240,7 @@ static bool alone_exists(const char *pin_dir, const char *ifname, unsigned int i
 static bool shared_exists(const char *pin_dir, const char *ifname, unsigned int ifindex)
 {
 	struct pin_path path = pin_path(pin_dir, SHARED_PIN, ifname);
-	_cleanup_(closep)
-	int fd = bpf_obj_get(path.text);
+	_cleanup_(closep) int fd = bpf_obj_get(path.text);
 
 	return fd >= 0 && shared_is_on(ifindex, program_id(fd));
 }
@@ -342,8 +332,7 @@ int attach_remove(const char *pin_dir, const char *ifname)
 	struct pin_path link = pin_path(pin_dir, LINK_PIN, ifname);
 	struct pin_path shared = pin_path(pin_dir, SHARED_PIN, ifname);
 	struct pin_path fresh = pin_path(pin_dir, FRESH_PIN, ifname);
-	_cleanup_(closep)
-	int fd = bpf_obj_get(link.text);
+	_cleanup_(closep) int fd = bpf_obj_get(link.text);
 
 	if (fd >= 0) {
 		/* Detached at once, whoever else holds the link. */

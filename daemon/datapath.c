@@ -213,10 +213,8 @@ failed:
 static int copy_map(int from, int to, const struct bpf_map_info *info)
 {
 	size_t value_size = (info->value_size + 7u) / 8 * 8 * (size_t)libbpf_num_possible_cpus();
-	_cleanup_(freep)
-	void *key = calloc(1, info->key_size);
-	_cleanup_(freep)
-	void *value = calloc(1, value_size);
+	_cleanup_(freep) void *key = calloc(1, info->key_size);
+	_cleanup_(freep) void *value = calloc(1, value_size);
 	void *previous = NULL;
 
 	if (!key || !value)
@@ -381,8 +379,7 @@ static int make_pin_dir(const char *pin_dir, struct diag *diag)
 /* One daemon a directory: the lock goes with the process. */
 static int lock_pin_dir(int *out, const char *pin_dir, struct diag *diag)
 {
-	_cleanup_(closep)
-	int fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(closep) int fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err;
 
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
@@ -461,8 +458,7 @@ static int replace_port(struct datapath *dp, const char *ifname, unsigned int if
 
 static unsigned int device_mtu(const char *ifname)
 {
-	_cleanup_(closep)
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request = {0};
 
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", ifname);
@@ -516,11 +512,9 @@ static void take_port_over(void *ctx, const char *ifname)
 /* The way back for ports that are alone: the program that is pinned goes on. */
 static void give_ports_back(struct datapath *dp)
 {
-	_cleanup_(closep)
-	int fd = bpf_obj_get(pin_path(dp->options.pin_dir, PROGRAM_PIN, "").text);
+	_cleanup_(closep) int fd = bpf_obj_get(pin_path(dp->options.pin_dir, PROGRAM_PIN, "").text);
 	const struct attach_program program = {.fd = fd};
-	_cleanup_(diag_fini)
-	struct diag ignored = {0};
+	_cleanup_(diag_fini) struct diag ignored = {0};
 	struct attach_state state;
 
 	for (size_t i = 0; fd >= 0 && i < dp->n_ports; i++)
@@ -694,8 +688,7 @@ static int attach_port(struct datapath *dp, const char *ifname, unsigned int ifi
 /* Attaches the port again as it was before its mode was to change. */
 static void restore_port(struct datapath *dp, const struct datapath_port *before)
 {
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(diag_fini) struct diag diag = {0};
 
 	if (attach_port(dp, before->name, before->ifindex, before->mode, &diag))
 		log_diag(LOG_LEVEL_ERROR, &diag);
@@ -807,8 +800,7 @@ const struct datapath_port *datapath_ports(const struct datapath *dp, size_t *n)
 
 int datapath_remove(const char *pin_dir, struct diag *diag)
 {
-	_cleanup_(closep)
-	int lock_fd = -1;
+	_cleanup_(closep) int lock_fd = -1;
 	int err;
 
 	if (access(pin_dir, F_OK) < 0 && errno == ENOENT)

@@ -176,8 +176,7 @@ static uint32_t pinned_id(const char *prefix, const char *name)
 		struct bpf_link_info link;
 	} info = {0};
 	__u32 size = sizeof(info);
-	_cleanup_(closep)
-	int fd = bpf_obj_get(pin_path(prefix, name));
+	_cleanup_(closep) int fd = bpf_obj_get(pin_path(prefix, name));
 
 	if (fd < 0)
 		return 0;
@@ -245,8 +244,7 @@ static void make_plan(void)
 	const struct desired_port ports[] = {{.mtu = 1500}};
 	const struct desired_input input = {
 		.model = lab.model, .wishes = &none, .ports = ports, .rings = &lab.rings};
-	_cleanup_(running_fini)
-	struct running running = {0};
+	_cleanup_(running_fini) struct running running = {0};
 
 	plan_free(TAKE(lab.plan));
 	desired_free(TAKE(lab.desired));
@@ -419,10 +417,8 @@ static void pins_and_program_outlive_the_daemon(void **state)
 
 static void the_next_daemon_takes_over(void **state)
 {
-	_cleanup_(contents_fini)
-	struct contents before = {0};
-	_cleanup_(contents_fini)
-	struct contents after = {0};
+	_cleanup_(contents_fini) struct contents before = {0};
+	_cleanup_(contents_fini) struct contents after = {0};
 	struct ids old, new;
 	uint32_t link;
 
@@ -464,8 +460,7 @@ static void the_next_daemon_takes_over(void **state)
 /* After growing from `small` to `large`, in whatever way. */
 static void check_grown(const struct contents *before, const struct ids *old, uint32_t link)
 {
-	_cleanup_(contents_fini)
-	struct contents after = read_maps(&small);
+	_cleanup_(contents_fini) struct contents after = read_maps(&small);
 	struct ids new = pinned_ids();
 
 	assert_contents_equal(before, &after);
@@ -481,8 +476,7 @@ static void check_grown(const struct contents *before, const struct ids *old, ui
 
 static void growing_keeps_content_and_switches_the_ports(void **state)
 {
-	_cleanup_(contents_fini)
-	struct contents before = {0};
+	_cleanup_(contents_fini) struct contents before = {0};
 	struct ids old;
 	uint32_t link;
 
@@ -506,8 +500,7 @@ static void growing_keeps_content_and_switches_the_ports(void **state)
 
 static void limits_raised_between_two_starts_keep_content(void **state)
 {
-	_cleanup_(contents_fini)
-	struct contents before = {0};
+	_cleanup_(contents_fini) struct contents before = {0};
 	struct ids old;
 	uint32_t link;
 
@@ -543,12 +536,9 @@ static void limits_lowered_between_two_starts_keep_the_maps(void **state)
 /* Pins a link in v1's place that takes no other program. */
 static void block_v1(void)
 {
-	_cleanup_(closep)
-	int program = load_pass(0);
-	_cleanup_(closep)
-	int old = bpf_obj_get(pin_path("link-", "v1"));
-	_cleanup_(closep)
-	int link = -1;
+	_cleanup_(closep) int program = load_pass(0);
+	_cleanup_(closep) int old = bpf_obj_get(pin_path("link-", "v1"));
+	_cleanup_(closep) int link = -1;
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_DRV_MODE);
 
 	assert_int_equal(bpf_link_detach(old), 0);
@@ -592,8 +582,7 @@ static void a_port_that_cannot_be_switched_leaves_all_as_it_was(void **state)
 static void what_a_crash_left_half_pinned_is_replaced(void **state)
 {
 	struct ids ids;
-	_cleanup_(closep)
-	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "other", 4, 4, 1, NULL);
+	_cleanup_(closep) int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "other", 4, 4, 1, NULL);
 
 	(void)state;
 	open_dp(&small);
@@ -677,9 +666,8 @@ static void pins_of_another_layout_are_refused_and_left_alone(void **state)
 	(void)state;
 	netns_run("mkdir -p %s", lab.pin_dir);
 	for (size_t i = 0; i < N(cases); i++) {
-		_cleanup_(closep)
-		int fd = bpf_map_create(cases[i].type, "other", cases[i].key_size,
-					cases[i].value_size, 4, NULL);
+		_cleanup_(closep) int fd = bpf_map_create(cases[i].type, "other", cases[i].key_size,
+							  cases[i].value_size, 4, NULL);
 		uint32_t id;
 
 		assert_int_equal(bpf_obj_pin(fd, pin_path("", cases[i].name)), 0);
@@ -808,8 +796,7 @@ static void a_refused_change_of_mode_leaves_the_port_running(void **state)
 
 static void another_program_on_the_device_stays(void **state)
 {
-	_cleanup_(closep)
-	int foreign = load_pass(BPF_XDP);
+	_cleanup_(closep) int foreign = load_pass(BPF_XDP);
 	uint32_t id;
 
 	(void)state;
@@ -889,8 +876,7 @@ static void a_device_made_anew_is_attached_anew(void **state)
 
 static void all_is_taken_down(void **state)
 {
-	_cleanup_(closep)
-	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "other", 4, 4, 1, NULL);
+	_cleanup_(closep) int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "other", 4, 4, 1, NULL);
 
 	(void)state;
 	open_dp(&small);
@@ -909,8 +895,7 @@ static void all_is_taken_down(void **state)
 
 static void what_is_not_ours_is_not_taken_down(void **state)
 {
-	_cleanup_(closep)
-	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "other", 4, 4, 1, NULL);
+	_cleanup_(closep) int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "other", 4, 4, 1, NULL);
 
 	(void)state;
 	open_dp(&small);
@@ -925,8 +910,7 @@ static void what_is_not_ours_is_not_taken_down(void **state)
 
 static void what_was_applied_is_what_the_maps_hold(void **state)
 {
-	_cleanup_(running_fini)
-	struct running running = {0};
+	_cleanup_(running_fini) struct running running = {0};
 
 	(void)state;
 	open_dp(&small);
@@ -967,10 +951,8 @@ static void a_failing_step_takes_all_back(void **state)
 		"    pool = \"web\"; ring_size = 4093; } );\n";
 	const struct datapath_size first_ring = {
 		.vips = small.vips, .backends = small.backends, .ring_slots = 4096};
-	_cleanup_(contents_fini)
-	struct contents before = {0};
-	_cleanup_(contents_fini)
-	struct contents after = {0};
+	_cleanup_(contents_fini) struct contents before = {0};
+	_cleanup_(contents_fini) struct contents after = {0};
 	unsigned int kinds = 0;
 	struct plan_step *steps;
 
@@ -1012,10 +994,8 @@ static void counters_of_a_recycled_id_start_at_zero(void **state)
 		"vips = ( { name = \"www\"; address = \"10.200.1.1\"; port = 81;\n"
 		"    protocol = \"tcp\"; pool = \"web\"; ring_size = 4093; } );\n";
 	static const char nothing[] = "interfaces = ( { name = \"v0\"; } );\n";
-	_cleanup_(content_fini)
-	struct content vip = {0};
-	_cleanup_(content_fini)
-	struct content backends = {0};
+	_cleanup_(content_fini) struct content vip = {0};
+	_cleanup_(content_fini) struct content backends = {0};
 
 	(void)state;
 	open_dp(&small);

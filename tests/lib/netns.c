@@ -26,6 +26,14 @@
 #include "daemon/log.h"
 #include "tests/lib/tempdir.h"
 
+/* libxdp forgets what it allocated when it meets a device with another program. */
+const char *__lsan_default_suppressions(void);
+
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libxdp.so\n";
+}
+
 static struct {
 	bool ready;
 	struct tempdir dir;
@@ -94,7 +102,10 @@ void netns_enter(void)
 	assert_int_equal(umount2(netns.bpf, MNT_DETACH), 0);
 	assert_int_equal(mount("bpf", netns.bpf, "bpf", 0, NULL), 0);
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
-	netns_run("ip link set lo up");
+	netns_run("for i in all default; do\n"
+		  "	echo 1 >/proc/sys/net/ipv6/conf/$i/disable_ipv6\n"
+		  "done\n"
+		  "ip link set lo up");
 }
 
 void netns_fini(void)

@@ -18,7 +18,10 @@ struct CMUnitTest;
  */
 void netns_init(struct CMUnitTest *tests, size_t n);
 
-/* Moves the process into a new network namespace (lo is up) with an empty BPF file system. */
+/*
+ * Moves the process into a new network namespace with an empty BPF file system. Its lo is up, and
+ * its kernel sends nothing by itself (no IPv6), so that counters count only what the test does.
+ */
 void netns_enter(void);
 
 /* Removes what netns_init() made, if anything. */
