@@ -28,7 +28,7 @@ int addr_parse(struct sluice_addr *out, const char *text);
 /* Writes @addr to @text, at least ADDR_TEXT_MAX bytes, in its shortest form; returns @text. */
 const char *addr_print(const struct sluice_addr *addr, char *text);
 
-/* The address of @family (AF_INET or AF_INET6) whose 4 or 16 bytes in network order are at @bytes. */
+/* The address of @family (AF_INET, AF_INET6) whose 4 or 16 bytes in network order are at @bytes. */
 struct sluice_addr addr_from_bytes(int family, const void *bytes);
 
 bool addr_is_v4(const struct sluice_addr *addr);
@@ -37,13 +37,28 @@ bool addr_equal(const struct sluice_addr *a, const struct sluice_addr *b);
 /* < 0, 0, > 0: by the 16 bytes, so all of IPv4 is together. */
 int addr_compare(const struct sluice_addr *a, const struct sluice_addr *b);
 
+/* What an address is good for. */
+enum addr_use {
+	ADDR_UNICAST,     /* one host */
+	ADDR_UNSPECIFIED, /* 0.0.0.0/8, :: */
+	ADDR_LOOPBACK,    /* 127.0.0.0/8, ::1 */
+	ADDR_MULTICAST,   /* 224.0.0.0/4, ff00::/8 */
+	ADDR_BROADCAST,   /* 255.255.255.255 */
+	ADDR_USE_MAX,
+};
+
+enum addr_use addr_use(const struct sluice_addr *addr);
+
 /*
  * Reads "10.0.0.0/8", "2001:db8::/32" or a bare address (all bits). 0; -EINVAL: not a prefix;
  * -ERANGE: bits are set beyond the prefix length. @out is untouched on failure.
  */
 int addr_prefix_parse(struct addr_prefix *out, const char *text);
 
-/* Writes @prefix to @text, at least PREFIX_TEXT_MAX bytes ("/32" and "/128" are left off); returns @text. */
+/*
+ * Writes @prefix to @text, at least PREFIX_TEXT_MAX bytes ("/32" and "/128" are left off); returns
+ * @text.
+ */
 const char *addr_prefix_print(const struct addr_prefix *prefix, char *text);
 
 /* Reads "00:11:22:aa:bb:cc" (six pairs of hex digits). 0, or -EINVAL with @mac untouched. */
