@@ -17,6 +17,7 @@
 #define MODEL_WEIGHT_MIN 1u
 #define MODEL_WEIGHT_MAX 65535u
 #define MODEL_WEIGHT_DEFAULT 100u
+#define MODEL_RING_SIZE_DEFAULT 65537u
 #define MODEL_NAME_MAX (SLUICE_NAME_MAX - 1) /* bytes of a pool's, backend's or VIP's name */
 
 /* Where a backend is in its life. Declared by the config or by the operator. */
@@ -46,7 +47,8 @@ struct model_interface {
 	enum model_mode mode;
 	bool has_gateway_mac;
 	uint8_t gateway_mac[6]; /* overrides what the kernel knows about next hops */
-	unsigned int line;      /* where the file declares it, for later messages */
+	const char *file;       /* where it is declared, for later messages; the model's */
+	unsigned int line;
 };
 
 enum model_check_type {
@@ -58,11 +60,12 @@ struct model_check {
 };
 
 struct model_backend {
-	char *name; /* unique in its pool */
+	char *name;                 /* unique in its pool */
 	struct sluice_addr address; /* unique in its pool */
 	unsigned int weight;        /* MODEL_WEIGHT_MIN .. MODEL_WEIGHT_MAX */
 	enum model_state state;
 	bool state_given; /* the file names the state (--replay counts others as active) */
+	const char *file;
 	unsigned int line;
 };
 
@@ -71,23 +74,25 @@ struct model_pool {
 	struct model_backend *backends;
 	size_t n_backends; /* may be 0 */
 	struct model_check check;
+	const char *file;
 	unsigned int line;
 };
 
 struct model_vip {
 	char *name; /* unique */
 	struct sluice_addr address;
-	uint16_t port;    /* host byte order */
-	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint16_t port;                 /* host byte order */
+	uint8_t protocol;              /* IPPROTO_TCP or IPPROTO_UDP */
 	const struct model_pool *pool; /* of the same model */
 	enum model_maglev maglev;
 	uint32_t ring_size; /* 4093, 16381 or 65537 */
+	const char *file;
 	unsigned int line;
 };
 
 struct model_control {
-	char *socket; /* path */
-	char *group;  /* whose members may use it besides root; NULL: only root */
+	char *socket;  /* path */
+	char *group;   /* whose members may use it besides root; NULL: only root */
 	long group_id; /* its number; -1 without a group */
 };
 
@@ -98,7 +103,9 @@ struct model_limits {
 };
 
 struct model {
-	char *file; /* the config's path as given */
+	char *file;   /* the config's path as given */
+	char **files; /* the same path, and those of the files that it includes */
+	size_t n_files;
 	char *pin_dir;
 	char *state_dir;
 	struct model_interface *interfaces;
@@ -117,6 +124,8 @@ struct model {
 #define MODEL_SOCKET "/run/sluice/control.sock"
 #define MODEL_LIMIT_VIPS 512u
 #define MODEL_LIMIT_BACKENDS 4096u
+#define MODEL_LIMIT_VIPS_MAX 65535u
+#define MODEL_LIMIT_BACKENDS_MAX (SLUICE_BACKEND_IDS - 1u)
 
 /* Frees the model and all that it owns; accepts NULL. */
 void model_free(struct model *model);
@@ -134,7 +143,11 @@ const struct model_backend *model_find_backend(const struct model_pool *pool, co
 /* The sum of all pools' backends. */
 size_t model_count_backends(const struct model *model);
 
-/* Words of the config language and of the control protocol: "active", "native", "tcp"; never NULL. */
+/* The words of each enum, by its values. */
+extern const char *const model_state_names[MODEL_STATE_MAX];
+extern const char *const model_mode_names[MODEL_MODE_MAX];
+
+/* Words of the config language and the control protocol: "active", "native", "tcp"; never NULL. */
 const char *model_state_name(enum model_state state);
 const char *model_mode_name(enum model_mode mode);
 const char *model_protocol_name(uint8_t protocol);
