@@ -10,10 +10,14 @@
 #include "config/model.h"
 
 /*
+ * The file may take in others, each on a line of its own: @include "pools.conf", relative to the
+ * directory of the file that says so. Messages name the file and line that the reader sees.
+ *
  * Reads @path into a new model, which the caller frees with model_free().
  * 0; -ENOMEM; -EIO: the file cannot be read; -EINVAL: it has errors. After -EIO and -EINVAL
- * @diag holds at least one message, and @out is untouched. Looks at nothing but the file and
- * the group database: whether an interface exists is asked when it is used.
+ * @diag holds at least one message, in the order of the lines, and @out is untouched. @diag stays
+ * as it was otherwise. Looks at nothing but the files and the group database: whether an
+ * interface exists is asked when it is used.
  */
 int load_file(struct model **out, const char *path, struct diag *diag);
 

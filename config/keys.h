@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Groups of a config file by tables: a row for each key says its name, its type, whether it must
+ * be there, and which function takes its value. What holds for every key is done here: unknown
+ * keys (with the key that was probably meant), wrong types, missing keys, messages that begin
+ * with the file, the line and the thing.
+ */
+#ifndef SLUICE_CONFIG_KEYS_H
+#define SLUICE_CONFIG_KEYS_H
+
+#include <libconfig.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/diag.h"
+#include "config/source.h"
+
+/* One walk over a config. */
+struct keys {
+	const struct source *source; /* whose text was parsed */
+	struct diag errors; /* file NULL, line of the source's text; hand over with keys_report() */
+	int err;            /* -ENOMEM: something is missing in what was built */
+	const char *subject; /* what messages are about: "backend \"web-3\""; "" at the top */
+	void *ctx;           /* the caller's */
+};
+
+enum key_type {
+	KEY_NUMBER, /* whole */
+	KEY_STRING,
+	KEY_GROUP,
+	KEY_LIST, /* of groups, or whatever its setter takes */
+	KEY_TYPE_MAX,
+};
+
+struct key {
+	const char *name;
+	enum key_type type;
+	bool required;
+	/* Takes the value @s, which has the type, into @object; reports what is wrong with it. */
+	void (*set)(struct keys *k, const config_setting_t *s, void *object);
+};
+
+/*
+ * A kind of group. Setters are called in the order of the rows, whatever the order in the file. A
+ * group with a key "name" is called by it in messages.
+ */
+struct key_group {
+	const char *what; /* "backend"; NULL: the top */
+	const struct key *keys;
+	size_t n_keys;
+	/* Fills in defaults, before the setters; may be NULL. */
+	void (*init)(struct keys *k, const config_setting_t *s, void *object);
+	/* Checks across keys, after the setters, also after errors; may be NULL. */
+	void (*finish)(struct keys *k, const config_setting_t *s, void *object);
+};
+
+/* Reads the group @s into @object. */
+void keys_group(struct keys *k, const config_setting_t *s, const struct key_group *group,
+		void *object);
+
+/*
+ * Reads the list of groups @s into a new array of objects of @size bytes, which do not move any
+ * more; an element with errors has its object, too. @n: how many. NULL: none, or no memory.
+ */
+void *keys_list(struct keys *k, const config_setting_t *s, const struct key_group *group,
+		size_t size, size_t *n);
+
+/* Reports an error of @s. The message: "SUBJECT: text". */
+void keys_error(struct keys *k, const config_setting_t *s, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Where @s stands. */
+struct source_place keys_place(const struct keys *k, const config_setting_t *s);
+
+/* Values, for setters. An error is reported, and the output untouched. */
+
+/* A whole number as it is. */
+long long keys_value(const config_setting_t *s);
+
+/* A whole number of @min .. @max; true: it is in @out. */
+bool keys_number(struct keys *k, const config_setting_t *s, long long min, long long max,
+		 long long *out);
+
+/* A copy of the string; replaces (and frees) *@out. */
+void keys_string(struct keys *k, const config_setting_t *s, char **out);
+
+/* A word out of @words: its index, or -1. */
+int keys_word(struct keys *k, const config_setting_t *s, const char *const *words, size_t n);
+
+/*
+ * Hands all errors to @diag in the order of the lines, and forgets them. Control characters, which
+ * come from the file, become '?'.
+ */
+void keys_report(struct keys *k, struct diag *diag);
+
+#endif
