@@ -4,7 +4,7 @@
  * that is accepted must have none and keep what config/model.h promises.
  *
  *	clang -g -O1 -std=gnu11 -D_GNU_SOURCE -iquote . -fsanitize=fuzzer,address,undefined \
- *		tests/fuzz/fuzz_load.c config/\*.c -lconfig -o build/fuzz_load
+ *		tests/fuzz/fuzz_load.c config/[a-z]*.c -lconfig -o build/fuzz_load
  *	build/fuzz_load -max_len=4096 CORPUS config
  */
 #include <stdint.h>
