@@ -352,19 +352,33 @@ struct layout {
 	struct areas areas;
 };
 
+/*
+ * An id and a place that the maps have. Others are found when the pin of a map was lost, and are
+ * as good as none.
+ */
+static bool has_id(const struct running *running, const struct sluice_vip *value)
+{
+	return value->id && value->id <= running->max_vips;
+}
+
+static bool has_place(const struct running *running, const struct sluice_vip *value)
+{
+	return (uint64_t)value->ring + plan_ring_area(value->ring_size) <= running->n_slots;
+}
+
 /* The value that @v should have: its id and place of before, else new ones. */
 static int place_vip(struct layout *l, const struct desired_vip *v, const struct running_vip *now,
 		     struct sluice_vip *value)
 {
 	*value = (struct sluice_vip){
-		.id = now ? now->value.id : ids_take(&l->ids),
+		.id = now && has_id(l->running, &now->value) ? now->value.id : ids_take(&l->ids),
 		.ring_size = v->ring->size,
 		.ring_inv = (uint32_t)((UINT64_C(1) << 32) / v->ring->size),
 		.flags = v->flags,
 	};
 	if (!value->id)
 		return -E2BIG;
-	if (now && now->value.ring_size == v->ring->size) {
+	if (now && now->value.ring_size == v->ring->size && has_place(l->running, &now->value)) {
 		value->ring = now->value.ring;
 		return 0;
 	}
@@ -413,7 +427,8 @@ static int set_vips(struct plan *plan, struct layout *l, const struct desired *d
 		    struct diag *diag)
 {
 	for (size_t i = 0; i < l->running->n_vips; i++)
-		l->ids.used[l->sorted[i].value.id] = true;
+		if (has_id(l->running, &l->sorted[i].value))
+			l->ids.used[l->sorted[i].value.id] = true;
 	for (size_t i = 0; i < desired->n_vips; i++) {
 		int err = add_vip(plan, l, desired, i);
 
