@@ -115,7 +115,11 @@ check-layers:
 lint: check-layers
 	$(Q)clang-format --dry-run --Werror $(C_FILES)
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
-		--suppress=missingIncludeSystem -I. -D__x86_64__ config control daemon
+		--suppress=missingIncludeSystem --suppress=memleak --suppress=preprocessorErrorDirective -I. -D__x86_64__ \
+		"-DDECLARE_LIBXDP_OPTS(t, n, ...)=struct t n = {__VA_ARGS__}" \
+		"-DDECLARE_LIBBPF_OPTS(t, n, ...)=struct t n = {__VA_ARGS__}" \
+		"-DLIBBPF_OPTS(t, n, ...)=struct t n = {__VA_ARGS__}" \
+		config control daemon
 	$(Q)shellcheck -x $(SH_FILES)
 
 format:

@@ -28,7 +28,7 @@ int addr_parse(struct sluice_addr *out, const char *text);
 /* Writes @addr to @text, at least ADDR_TEXT_MAX bytes, in its shortest form; returns @text. */
 const char *addr_print(const struct sluice_addr *addr, char *text);
 
-/* The address of @family (AF_INET or AF_INET6) whose 4 or 16 bytes in network order are at @bytes. */
+/* The address of @family (AF_INET, AF_INET6) whose 4 or 16 bytes in network order are at @bytes. */
 struct sluice_addr addr_from_bytes(int family, const void *bytes);
 
 bool addr_is_v4(const struct sluice_addr *addr);
@@ -55,7 +55,10 @@ enum addr_use addr_use(const struct sluice_addr *addr);
  */
 int addr_prefix_parse(struct addr_prefix *out, const char *text);
 
-/* Writes @prefix to @text, at least PREFIX_TEXT_MAX bytes ("/32" and "/128" are left off); returns @text. */
+/*
+ * Writes @prefix to @text, at least PREFIX_TEXT_MAX bytes ("/32" and "/128" are left off); returns
+ * @text.
+ */
 const char *addr_prefix_print(const struct addr_prefix *prefix, char *text);
 
 /* Reads "00:11:22:aa:bb:cc" (six pairs of hex digits). 0, or -EINVAL with @mac untouched. */

@@ -2,7 +2,8 @@
 /*
  * Pins: PIN_DIR/link-IFNAME is the BPF link of a program that is alone; PIN_DIR/shared-IFNAME is
  * the program that libxdp's dispatcher calls (libxdp pins the rest on its own). Which of the two
- * is there says how the port is attached.
+ * is there says how the port is attached. A BPF file system takes no dot in a name, so ":" stands
+ * for it, which no interface has in its name.
  */
 #include "daemon/attach.h"
 
@@ -21,16 +22,28 @@
 
 #define LINK_PIN "link-"
 #define SHARED_PIN "shared-"
+#define FRESH_PIN "new-shared-" /* for a moment, while one is replaced */
 
 struct pin_path {
 	char text[512];
 };
 
+/* A copy of @name in @out with each @from as @to. */
+static const char *translate(char out[IFNAMSIZ], const char *name, char from, char to)
+{
+	snprintf(out, IFNAMSIZ, "%s", name);
+	for (char *at = strchr(out, from); at; at = strchr(at, from))
+		*at = to;
+	return out;
+}
+
 static struct pin_path pin_path(const char *pin_dir, const char *prefix, const char *ifname)
 {
 	struct pin_path path;
+	char name[IFNAMSIZ];
 
-	snprintf(path.text, sizeof(path.text), "%s/%s%s", pin_dir, prefix, ifname);
+	snprintf(path.text, sizeof(path.text), "%s/%s%s", pin_dir, prefix,
+		 translate(name, ifname, '.', ':'));
 	return path;
 }
 
@@ -83,8 +96,8 @@ static __u32 program_id(int fd)
 /* Is program @id one of those the device's dispatcher calls? */
 static bool shared_is_on(unsigned int ifindex, __u32 id)
 {
-	_cleanup_(multiprog_closep)
-	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex((int)ifindex);
+	_cleanup_(multiprog_closep) struct xdp_multiprog *mp =
+		xdp_multiprog__get_from_ifindex((int)ifindex);
 	struct xdp_program *program = NULL;
 
 	if (libxdp_get_error(mp) || xdp_multiprog__is_legacy(mp))
@@ -97,8 +110,8 @@ static bool shared_is_on(unsigned int ifindex, __u32 id)
 
 static bool dispatcher_runs(unsigned int ifindex)
 {
-	_cleanup_(multiprog_closep)
-	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex((int)ifindex);
+	_cleanup_(multiprog_closep) struct xdp_multiprog *mp =
+		xdp_multiprog__get_from_ifindex((int)ifindex);
 
 	return !libxdp_get_error(mp) && !xdp_multiprog__is_legacy(mp);
 }
@@ -107,10 +120,8 @@ static bool dispatcher_runs(unsigned int ifindex)
 static int shared_attach(struct xdp_program **out, unsigned int ifindex, enum xdp_attach_mode mode,
 			 const struct attach_program *program)
 {
-	_cleanup_(object_closep)
-	struct bpf_object *object = program->open_again(program->ctx);
-	_cleanup_(program_closep)
-	struct xdp_program *xp = NULL;
+	_cleanup_(object_closep) struct bpf_object *object = program->open_again(program->ctx);
+	_cleanup_(program_closep) struct xdp_program *xp = NULL;
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = object, .prog_name = "sluice");
 	int err;
 
@@ -135,8 +146,7 @@ static int shared_add(const char *pin_dir, const char *ifname, unsigned int ifin
 		      enum xdp_attach_mode mode, const struct attach_program *program)
 {
 	struct pin_path path = pin_path(pin_dir, SHARED_PIN, ifname);
-	_cleanup_(program_closep)
-	struct xdp_program *xp = NULL;
+	_cleanup_(program_closep) struct xdp_program *xp = NULL;
 	int err = shared_attach(&xp, ifindex, mode, program);
 
 	if (err)
@@ -153,13 +163,11 @@ static int shared_replace(const char *pin_dir, const char *ifname, unsigned int 
 			  const struct attach_program *program)
 {
 	struct pin_path path = pin_path(pin_dir, SHARED_PIN, ifname);
-	struct pin_path fresh = pin_path(pin_dir, "new-" SHARED_PIN, ifname);
+	struct pin_path fresh = pin_path(pin_dir, FRESH_PIN, ifname);
 	enum xdp_attach_mode mode =
 		current_mode(ifindex) == MODEL_MODE_GENERIC ? XDP_MODE_SKB : XDP_MODE_NATIVE;
-	_cleanup_(program_closep)
-	struct xdp_program *old = xdp_program__from_pin(path.text);
-	_cleanup_(program_closep)
-	struct xdp_program *xp = NULL;
+	_cleanup_(program_closep) struct xdp_program *old = xdp_program__from_pin(path.text);
+	_cleanup_(program_closep) struct xdp_program *xp = NULL;
 	int err = (int)libxdp_get_error(old);
 
 	if (!err)
@@ -179,8 +187,7 @@ static int shared_replace(const char *pin_dir, const char *ifname, unsigned int 
 
 static int shared_remove(const char *path, const char *ifname)
 {
-	_cleanup_(program_closep)
-	struct xdp_program *xp = xdp_program__from_pin(path);
+	_cleanup_(program_closep) struct xdp_program *xp = xdp_program__from_pin(path);
 	unsigned int ifindex = if_nametoindex(ifname);
 	int err = (int)libxdp_get_error(xp);
 
@@ -202,8 +209,7 @@ static int alone_add(const char *pin_dir, const char *ifname, unsigned int ifind
 {
 	struct pin_path path = pin_path(pin_dir, LINK_PIN, ifname);
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
-	_cleanup_(closep)
-	int fd = bpf_link_create(program_fd, (int)ifindex, BPF_XDP, &opts);
+	_cleanup_(closep) int fd = bpf_link_create(program_fd, (int)ifindex, BPF_XDP, &opts);
 
 	if (fd < 0)
 		return -errno;
@@ -214,8 +220,7 @@ static int alone_add(const char *pin_dir, const char *ifname, unsigned int ifind
 static int alone_replace(const char *pin_dir, const char *ifname, int program_fd)
 {
 	struct pin_path path = pin_path(pin_dir, LINK_PIN, ifname);
-	_cleanup_(closep)
-	int fd = bpf_obj_get(path.text);
+	_cleanup_(closep) int fd = bpf_obj_get(path.text);
 
 	if (fd < 0)
 		return -errno;
@@ -227,8 +232,7 @@ static int alone_replace(const char *pin_dir, const char *ifname, int program_fd
 static bool alone_exists(const char *pin_dir, const char *ifname, unsigned int ifindex)
 {
 	struct pin_path path = pin_path(pin_dir, LINK_PIN, ifname);
-	_cleanup_(closep)
-	int fd = bpf_obj_get(path.text);
+	_cleanup_(closep) int fd = bpf_obj_get(path.text);
 
 	return fd >= 0 && pinned_link_is_on(fd, ifindex);
 }
@@ -236,8 +240,7 @@ static bool alone_exists(const char *pin_dir, const char *ifname, unsigned int i
 static bool shared_exists(const char *pin_dir, const char *ifname, unsigned int ifindex)
 {
 	struct pin_path path = pin_path(pin_dir, SHARED_PIN, ifname);
-	_cleanup_(closep)
-	int fd = bpf_obj_get(path.text);
+	_cleanup_(closep) int fd = bpf_obj_get(path.text);
 
 	return fd >= 0 && shared_is_on(ifindex, program_id(fd));
 }
@@ -328,8 +331,8 @@ int attach_remove(const char *pin_dir, const char *ifname)
 {
 	struct pin_path link = pin_path(pin_dir, LINK_PIN, ifname);
 	struct pin_path shared = pin_path(pin_dir, SHARED_PIN, ifname);
-	_cleanup_(closep)
-	int fd = bpf_obj_get(link.text);
+	struct pin_path fresh = pin_path(pin_dir, FRESH_PIN, ifname);
+	_cleanup_(closep) int fd = bpf_obj_get(link.text);
 
 	if (fd >= 0) {
 		/* Detached at once, whoever else holds the link. */
@@ -337,6 +340,8 @@ int attach_remove(const char *pin_dir, const char *ifname)
 		if (unlink(link.text) < 0)
 			return -errno;
 	}
+	if (access(fresh.text, F_OK) == 0)
+		shared_remove(fresh.text, ifname);
 	if (access(shared.text, F_OK) == 0)
 		return shared_remove(shared.text, ifname);
 	return 0;
@@ -344,16 +349,20 @@ int attach_remove(const char *pin_dir, const char *ifname)
 
 int attach_each(const char *pin_dir, void (*fn)(void *ctx, const char *ifname), void *ctx)
 {
+	static const char *const prefixes[] = {LINK_PIN, SHARED_PIN, FRESH_PIN};
 	DIR *dir = opendir(pin_dir);
 	struct dirent *entry;
+	char ifname[IFNAMSIZ];
 
 	if (!dir)
 		return -errno;
 	while ((entry = readdir(dir))) {
-		if (strncmp(entry->d_name, LINK_PIN, strlen(LINK_PIN)) == 0)
-			fn(ctx, entry->d_name + strlen(LINK_PIN));
-		else if (strncmp(entry->d_name, SHARED_PIN, strlen(SHARED_PIN)) == 0)
-			fn(ctx, entry->d_name + strlen(SHARED_PIN));
+		for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+			size_t n = strlen(prefixes[i]);
+
+			if (strncmp(entry->d_name, prefixes[i], n) == 0)
+				fn(ctx, translate(ifname, entry->d_name + n, ':', '.'));
+		}
 	}
 	closedir(dir);
 	return 0;

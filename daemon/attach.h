@@ -47,7 +47,10 @@ int attach_replace(const char *pin_dir, const char *ifname, unsigned int ifindex
 /* Detaches and removes the pin; a device that is gone is no error. 0 or -errno. */
 int attach_remove(const char *pin_dir, const char *ifname);
 
-/* Calls @fn for the name of every device that something is pinned for. 0 or -errno. */
+/*
+ * Calls @fn for the name of every device that something is pinned for (more than once if several
+ * things are). 0 or -errno.
+ */
 int attach_each(const char *pin_dir, void (*fn)(void *ctx, const char *ifname), void *ctx);
 
 #endif

@@ -25,6 +25,7 @@
 #include "config/cleanup.h"
 #include "daemon/attach.h"
 #include "daemon/datapath_impl.h"
+#include "daemon/log.h"
 #include "xdp/sluice.skel.h"
 
 #define DEVICES_MAX 64
@@ -212,10 +213,8 @@ failed:
 static int copy_map(int from, int to, const struct bpf_map_info *info)
 {
 	size_t value_size = (info->value_size + 7u) / 8 * 8 * (size_t)libbpf_num_possible_cpus();
-	_cleanup_(freep)
-	void *key = calloc(1, info->key_size);
-	_cleanup_(freep)
-	void *value = calloc(1, value_size);
+	_cleanup_(freep) void *key = calloc(1, info->key_size);
+	_cleanup_(freep) void *value = calloc(1, value_size);
 	void *previous = NULL;
 
 	if (!key || !value)
@@ -266,25 +265,48 @@ static int copy_content(const int old[DATAPATH_MAP_MAX], struct datapath_set *se
 
 /* ------------------------------------------------------------------------------------- the pins */
 
-/* Pins @fd under a temporary name and moves it to its place, so that there is always a pin. */
-static int pin(const char *pin_dir, const char *name, int fd)
+/* Pins @fd under its temporary name. */
+static int pin_fresh(const char *pin_dir, const char *name, int fd)
 {
 	struct path fresh = pin_path(pin_dir, name, "-new");
-	struct path path = pin_path(pin_dir, name, "");
 
 	unlink(fresh.text);
-	if (bpf_obj_pin(fd, fresh.text) || rename(fresh.text, path.text))
-		return -errno;
-	return 0;
+	return bpf_obj_pin(fd, fresh.text) ? -errno : 0;
 }
 
+/* Pins maps and program under temporary names: what can fail, before anything is switched. */
 static int pin_set(const char *pin_dir, const struct datapath_set *set)
 {
 	int err = 0;
 
 	for (int i = 0; i < DATAPATH_MAP_MAX && !err; i++)
-		err = pin(pin_dir, map_names[i], bpf_map__fd(skel_map(set->skel, i)));
-	return err ? err : pin(pin_dir, PROGRAM_PIN, bpf_program__fd(set->skel->progs.sluice));
+		err = pin_fresh(pin_dir, map_names[i], bpf_map__fd(skel_map(set->skel, i)));
+	return err ? err
+		   : pin_fresh(pin_dir, PROGRAM_PIN, bpf_program__fd(set->skel->progs.sluice));
+}
+
+/* Moves one of these pins to its place, so that there is always a pin. */
+static int pin_move(const char *pin_dir, const char *name)
+{
+	return rename(pin_path(pin_dir, name, "-new").text, pin_path(pin_dir, name, "").text)
+		       ? -errno
+		       : 0;
+}
+
+static int pins_move(const char *pin_dir)
+{
+	int err = 0;
+
+	for (int i = 0; i < DATAPATH_MAP_MAX && !err; i++)
+		err = pin_move(pin_dir, map_names[i]);
+	return err ? err : pin_move(pin_dir, PROGRAM_PIN);
+}
+
+static void unpin_set(const char *pin_dir, const char *suffix)
+{
+	for (int i = 0; i < DATAPATH_MAP_MAX; i++)
+		unlink(pin_path(pin_dir, map_names[i], suffix).text);
+	unlink(pin_path(pin_dir, PROGRAM_PIN, suffix).text);
 }
 
 static void detach_any(void *ctx, const char *ifname)
@@ -295,14 +317,9 @@ static void detach_any(void *ctx, const char *ifname)
 /* Detaches from all ports and removes all pins, and the directory. 0 or -errno. */
 static int remove_pins(const char *pin_dir)
 {
-	static const char *const suffixes[] = {"", "-new"};
-
 	attach_each(pin_dir, detach_any, (void *)pin_dir);
-	for (size_t s = 0; s < 2; s++) {
-		for (int i = 0; i < DATAPATH_MAP_MAX; i++)
-			unlink(pin_path(pin_dir, map_names[i], suffixes[s]).text);
-		unlink(pin_path(pin_dir, PROGRAM_PIN, suffixes[s]).text);
-	}
+	unpin_set(pin_dir, "");
+	unpin_set(pin_dir, "-new");
 	return rmdir(pin_dir) ? -errno : 0;
 }
 
@@ -313,12 +330,31 @@ static bool is_bpffs(const char *path)
 	return statfs(path, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC;
 }
 
+/* Is @path, or the first directory above it that exists, on a BPF file system? */
+static bool will_be_on_bpffs(const char *path)
+{
+	char above[PATH_MAX];
+	char *slash;
+
+	snprintf(above, sizeof(above), "%s", path);
+	while (access(above, F_OK) < 0 && (slash = strrchr(above, '/')))
+		*slash = '\0';
+	return is_bpffs(above);
+}
+
 /* Makes the directory, with those above it, as long as that is inside a BPF file system. */
 static int make_pin_dir(const char *pin_dir, struct diag *diag)
 {
 	char path[PATH_MAX];
 	char *slash;
 
+	if (!will_be_on_bpffs(pin_dir)) {
+		diag_add(diag, NULL, 0,
+			 "pin_dir \"%s\" is not on a BPF file system: mount -t bpf bpf "
+			 "/sys/fs/bpf, or name a directory on one",
+			 pin_dir);
+		return -EINVAL;
+	}
 	snprintf(path, sizeof(path), "%s", pin_dir);
 	for (slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
 		if (slash)
@@ -329,31 +365,21 @@ static int make_pin_dir(const char *pin_dir, struct diag *diag)
 			diag_add(diag, NULL, 0, "pin_dir \"%s\": cannot make \"%s\": %s%s", pin_dir,
 				 path, strerror(err),
 				 err == EACCES || err == EPERM
-					 ? "; sluiced needs root, and a BPF file system there "
-					   "(mount -t bpf bpf /sys/fs/bpf)"
+					 ? "; sluiced needs root, and a BPF file system takes no "
+					   "dot in a name"
 					 : "");
 			return -err;
 		}
 		if (!slash)
-			break;
+			return 0;
 		*slash = '/';
 	}
-	if (is_bpffs(pin_dir))
-		return 0;
-	rmdir(pin_dir);
-	diag_add(diag, NULL, 0,
-		 "pin_dir \"%s\" is not on a BPF file system: mount -t bpf bpf /sys/fs/bpf, or "
-		 "name a "
-		 "directory on one",
-		 pin_dir);
-	return -EINVAL;
 }
 
 /* One daemon a directory: the lock goes with the process. */
 static int lock_pin_dir(int *out, const char *pin_dir, struct diag *diag)
 {
-	_cleanup_(closep)
-	int fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(closep) int fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err;
 
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
@@ -432,12 +458,19 @@ static int replace_port(struct datapath *dp, const char *ifname, unsigned int if
 
 static unsigned int device_mtu(const char *ifname)
 {
-	_cleanup_(closep)
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request = {0};
 
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", ifname);
 	return fd >= 0 && ioctl(fd, SIOCGIFMTU, &request) == 0 ? (unsigned int)request.ifr_mtu : 0;
+}
+
+static struct datapath_port *find_port(struct datapath *dp, const char *ifname)
+{
+	for (size_t i = 0; i < dp->n_ports; i++)
+		if (strcmp(dp->ports[i].name, ifname) == 0)
+			return &dp->ports[i];
+	return NULL;
 }
 
 static struct datapath_port *add_port(struct datapath *dp, const char *ifname, unsigned int ifindex)
@@ -467,10 +500,27 @@ static void take_port_over(void *ctx, const char *ifname)
 	unsigned int ifindex = if_nametoindex(ifname);
 	struct datapath_port *port;
 
-	if (t->err || !ifindex || !attach_exists(t->dp->options.pin_dir, ifname, ifindex))
+	if (t->err || !ifindex || find_port(t->dp, ifname) ||
+	    !attach_exists(t->dp->options.pin_dir, ifname, ifindex))
 		return;
 	port = add_port(t->dp, ifname, ifindex);
 	t->err = port ? replace_port(t->dp, ifname, ifindex, port, t->diag) : -ENOMEM;
+	if (t->err && port)
+		t->dp->n_ports--;
+}
+
+/* The way back for ports that are alone: the program that is pinned goes on. */
+static void give_ports_back(struct datapath *dp)
+{
+	_cleanup_(closep) int fd = bpf_obj_get(pin_path(dp->options.pin_dir, PROGRAM_PIN, "").text);
+	const struct attach_program program = {.fd = fd};
+	_cleanup_(diag_fini) struct diag ignored = {0};
+	struct attach_state state;
+
+	for (size_t i = 0; fd >= 0 && i < dp->n_ports; i++)
+		if (!dp->ports[i].dispatcher)
+			attach_replace(dp->options.pin_dir, dp->ports[i].name, dp->ports[i].ifindex,
+				       &program, &state, &ignored);
 }
 
 /* ----------------------------------------------------------------------------------------- open */
@@ -495,11 +545,17 @@ static int open_with_old(struct datapath *dp, const int old[DATAPATH_MAP_MAX], s
 		return err;
 	err = copy_content(old, &dp->set, copy);
 	if (!err)
+		err = pin_set(dp->options.pin_dir, &dp->set);
+	if (!err)
 		err = attach_each(dp->options.pin_dir, take_port_over, &takeover);
 	if (!err)
 		err = takeover.err;
 	if (!err)
-		err = pin_set(dp->options.pin_dir, &dp->set);
+		err = pins_move(dp->options.pin_dir);
+	if (err) {
+		give_ports_back(dp);
+		unpin_set(dp->options.pin_dir, "-new");
+	}
 	if (err && !diag->n)
 		diag_add(diag, NULL, 0, "taking over what is pinned in \"%s\": %s",
 			 dp->options.pin_dir, strerror(-err));
@@ -516,9 +572,11 @@ static int open_pinned(struct datapath *dp, struct diag *diag)
 		err = lock_pin_dir(&dp->lock_fd, dp->pin_dir, diag);
 	if (err)
 		return err;
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++)
+	dp->cold = true;
+	for (int i = 0; i < DATAPATH_MAP_MAX; i++) {
 		old[i] = bpf_obj_get(pin_path(dp->pin_dir, map_names[i], "").text);
-	dp->cold = old[DATAPATH_VIPS] < 0;
+		dp->cold = dp->cold && old[i] < 0;
+	}
 	err = open_with_old(dp, old, diag);
 	close_fds(old);
 	if (err && dp->cold)
@@ -601,27 +659,47 @@ void datapath_free(struct datapath *dp)
 
 /* ---------------------------------------------------------------------------------------- ports */
 
-static struct datapath_port *find_port(struct datapath *dp, const char *ifname)
-{
-	for (size_t i = 0; i < dp->n_ports; i++)
-		if (strcmp(dp->ports[i].name, ifname) == 0)
-			return &dp->ports[i];
-	return NULL;
-}
-
 static void remove_port(struct datapath *dp, struct datapath_port *port)
 {
 	attach_remove(dp->options.pin_dir, port->name);
 	*port = dp->ports[--dp->n_ports];
 }
 
+static int attach_port(struct datapath *dp, const char *ifname, unsigned int ifindex,
+		       enum model_mode mode, struct diag *diag)
+{
+	struct attach_program program = program_of(dp);
+	struct datapath_port *port;
+	struct attach_state state;
+	int err = attach_add(dp->options.pin_dir, ifname, ifindex, mode, &program, &state, diag);
+
+	if (err)
+		return err;
+	port = add_port(dp, ifname, ifindex);
+	if (!port) {
+		attach_remove(dp->options.pin_dir, ifname);
+		return -ENOMEM;
+	}
+	port->mode = state.mode;
+	port->dispatcher = state.dispatcher;
+	return 0;
+}
+
+/* Attaches the port again as it was before its mode was to change. */
+static void restore_port(struct datapath *dp, const struct datapath_port *before)
+{
+	_cleanup_(diag_fini) struct diag diag = {0};
+
+	if (attach_port(dp, before->name, before->ifindex, before->mode, &diag))
+		log_diag(LOG_LEVEL_ERROR, &diag);
+}
+
 static int attach_one(struct datapath *dp, const struct model_interface *interface,
 		      struct diag *diag)
 {
-	struct attach_program program = program_of(dp);
 	unsigned int ifindex = if_nametoindex(interface->name);
 	struct datapath_port *port = find_port(dp, interface->name);
-	struct attach_state state;
+	struct datapath_port before = {0};
 	int err;
 
 	if (!ifindex) {
@@ -630,25 +708,23 @@ static int attach_one(struct datapath *dp, const struct model_interface *interfa
 			 interface->name);
 		return -ENODEV;
 	}
-	if (port && (port->ifindex != ifindex ||
-		     (interface->mode != MODEL_MODE_AUTO && interface->mode != port->mode))) {
-		remove_port(dp, port);
-		port = NULL;
-	}
-	if (port)
+	if (port && port->ifindex == ifindex &&
+	    (interface->mode == MODEL_MODE_AUTO || interface->mode == port->mode))
 		return 0;
-	err = attach_add(dp->options.pin_dir, interface->name, ifindex, interface->mode, &program,
-			 &state, diag);
-	if (err)
-		return err;
-	port = add_port(dp, interface->name, ifindex);
-	if (!port) {
-		attach_remove(dp->options.pin_dir, interface->name);
-		return -ENOMEM;
+	if (port) {
+		before = *port;
+		remove_port(dp, port);
 	}
-	port->mode = state.mode;
-	port->dispatcher = state.dispatcher;
+	err = attach_port(dp, interface->name, ifindex, interface->mode, diag);
+	if (err) {
+		if (before.ifindex == ifindex)
+			restore_port(dp, &before);
+		return err;
+	}
+	port = find_port(dp, interface->name);
 	port->fresh = true;
+	port->changed = before.ifindex == ifindex;
+	port->mode_before = before.mode;
 	return 0;
 }
 
@@ -670,9 +746,16 @@ int datapath_attach(struct datapath *dp, const struct model_interface *interface
 
 void datapath_attach_undo(struct datapath *dp)
 {
-	for (size_t i = dp->n_ports; i-- > 0;)
-		if (dp->ports[i].fresh)
-			remove_port(dp, &dp->ports[i]);
+	for (size_t i = dp->n_ports; i-- > 0;) {
+		struct datapath_port port = dp->ports[i];
+
+		if (!port.fresh)
+			continue;
+		remove_port(dp, &dp->ports[i]);
+		port.mode = port.mode_before;
+		if (port.changed)
+			restore_port(dp, &port);
+	}
 	if (dp->cold)
 		remove_pins(dp->pin_dir);
 	dp->cold = false;
@@ -703,6 +786,8 @@ void datapath_detach_others(struct datapath *dp, const struct model_interface *i
 	struct others others = {.dp = dp, .interfaces = interfaces, .n = n};
 
 	dp->cold = false;
+	for (size_t i = 0; i < dp->n_ports; i++)
+		dp->ports[i].fresh = false;
 	if (dp->options.pin_dir)
 		attach_each(dp->options.pin_dir, detach_other, &others);
 }
@@ -715,8 +800,7 @@ const struct datapath_port *datapath_ports(const struct datapath *dp, size_t *n)
 
 int datapath_remove(const char *pin_dir, struct diag *diag)
 {
-	_cleanup_(closep)
-	int lock_fd = -1;
+	_cleanup_(closep) int lock_fd = -1;
 	int err;
 
 	if (access(pin_dir, F_OK) < 0 && errno == ENOENT)

@@ -66,7 +66,9 @@ struct datapath_port {
 	unsigned int mtu;
 	enum model_mode mode; /* in force: native or generic */
 	bool dispatcher;      /* beside other programs, by libxdp's dispatcher; else alone */
-	bool fresh;           /* attached by the last datapath_attach() */
+	bool fresh;           /* attached by the last datapath_attach(), and not settled yet */
+	bool changed;         /* by that, from mode_before */
+	enum model_mode mode_before;
 };
 
 /*
@@ -76,10 +78,13 @@ struct datapath_port {
 int datapath_attach(struct datapath *dp, const struct model_interface *interfaces, size_t n,
 		    struct diag *diag);
 
-/* Takes back what the last datapath_attach() attached. */
+/*
+ * Takes back what the last datapath_attach() did, if no datapath_detach_others() has settled it;
+ * ports whose mode it changed go back to the old mode.
+ */
 void datapath_attach_undo(struct datapath *dp);
 
-/* Detaches from all ports that are not among @interfaces. */
+/* Detaches from all ports that are not among @interfaces: they are settled. */
 void datapath_detach_others(struct datapath *dp, const struct model_interface *interfaces,
 			    size_t n);
 

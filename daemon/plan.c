@@ -196,15 +196,25 @@ static struct sluice_prefix_key prefix_key(const struct model_vip *vip, uint8_t 
 	};
 }
 
-/* The VIP's value of now, or NULL. */
+/* Are its id and its ring's place in the maps? They are not when the pin of a map was lost. */
+static bool is_in_maps(const struct running *running, const struct sluice_vip *vip)
+{
+	return vip->id && vip->id <= running->max_vips && vip->ring.size > 1 &&
+	       vip->ring.base % SLUICE_LINE_SLOTS == 0 &&
+	       (uint64_t)vip->ring.base + layout_ring_area(vip->ring.size) <= running->n_slots;
+}
+
+/* The VIP's value of now; NULL: none, or one that is of no use. */
 static const struct sluice_vip *running_vip(const struct running *running,
 					    const struct model_vip *vip)
 {
 	struct sluice_vip_key host = host_key(vip, vip->protocol, vip->port);
 	struct sluice_prefix_key prefix = prefix_key(vip, vip->protocol, vip->port);
+	const struct sluice_vip *now = model_vip_is_host(vip)
+					       ? rows_find(&running->rows[MAP_VIPS], &host)
+					       : rows_find(&running->rows[MAP_PREFIXES], &prefix);
 
-	return model_vip_is_host(vip) ? rows_find(&running->rows[MAP_VIPS], &host)
-				      : rows_find(&running->rows[MAP_PREFIXES], &prefix);
+	return now && is_in_maps(running, now) ? now : NULL;
 }
 
 /* Calls @fn for every VIP that runs, not for what stands for an address. */
@@ -220,7 +230,7 @@ static int each_running_vip(const struct running *running,
 		for (size_t i = 0; i < rows->n && !err; i++) {
 			const struct sluice_vip *vip = rows_value(rows, i);
 
-			if (vip->ring.size)
+			if (is_in_maps(running, vip))
 				err = fn(ctx, vip);
 		}
 	}

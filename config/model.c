@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What can be asked of a finished model, and how it is freed. A model cut short by an error is
+ * freed by the same call: whatever is not there yet is NULL or zero.
+ */
+#include "config/model.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const model_state_names[MODEL_STATE_MAX] = {
+	[MODEL_STATE_ACTIVE] = "active",
+	[MODEL_STATE_DRAINING] = "draining",
+	[MODEL_STATE_DISABLED] = "disabled",
+};
+
+const char *const model_mode_names[MODEL_MODE_MAX] = {
+	[MODEL_MODE_AUTO] = "auto",
+	[MODEL_MODE_NATIVE] = "native",
+	[MODEL_MODE_GENERIC] = "generic",
+};
+
+static void pool_fini(struct model_pool *pool)
+{
+	for (size_t i = 0; i < pool->n_backends; i++)
+		free(pool->backends[i].name);
+	free(pool->backends);
+	free(pool->name);
+}
+
+void model_free(struct model *model)
+{
+	if (!model)
+		return;
+	for (size_t i = 0; i < model->n_interfaces; i++)
+		free(model->interfaces[i].name);
+	for (size_t i = 0; i < model->n_pools; i++)
+		pool_fini(&model->pools[i]);
+	for (size_t i = 0; i < model->n_vips; i++)
+		free(model->vips[i].name);
+	for (size_t i = 0; i < model->n_files; i++)
+		free(model->files[i]);
+	free(model->interfaces);
+	free(model->pools);
+	free(model->vips);
+	free(model->file);
+	free(model->files);
+	free(model->pin_dir);
+	free(model->state_dir);
+	free(model->control.socket);
+	free(model->control.group);
+	free(model);
+}
+
+void model_freep(struct model **model)
+{
+	model_free(*model);
+}
+
+const struct model_pool *model_find_pool(const struct model *model, const char *name)
+{
+	for (size_t i = 0; i < model->n_pools; i++) {
+		if (!strcmp(model->pools[i].name, name))
+			return &model->pools[i];
+	}
+	return NULL;
+}
+
+const struct model_vip *model_find_vip(const struct model *model, const char *name)
+{
+	for (size_t i = 0; i < model->n_vips; i++) {
+		if (!strcmp(model->vips[i].name, name))
+			return &model->vips[i];
+	}
+	return NULL;
+}
+
+const struct model_backend *model_find_backend(const struct model_pool *pool, const char *name)
+{
+	for (size_t i = 0; i < pool->n_backends; i++) {
+		if (!strcmp(pool->backends[i].name, name))
+			return &pool->backends[i];
+	}
+	return NULL;
+}
+
+size_t model_count_backends(const struct model *model)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < model->n_pools; i++)
+		n += model->pools[i].n_backends;
+	return n;
+}
+
+const char *model_state_name(enum model_state state)
+{
+	return state < MODEL_STATE_MAX ? model_state_names[state] : "unknown";
+}
+
+const char *model_mode_name(enum model_mode mode)
+{
+	return mode < MODEL_MODE_MAX ? model_mode_names[mode] : "unknown";
+}
+
+const char *model_protocol_name(uint8_t protocol)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	default:
+		return "unknown";
+	}
+}
+
+int model_state_parse(enum model_state *out, const char *name)
+{
+	for (int i = 0; i < MODEL_STATE_MAX; i++) {
+		if (!strcmp(model_state_names[i], name)) {
+			*out = (enum model_state)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libFuzzer target: any bytes as a config file. A file that is refused must have a message, one
+ * that is accepted must have none and keep what config/model.h promises.
+ *
+ *	clang -g -O1 -std=gnu11 -D_GNU_SOURCE -iquote . -fsanitize=fuzzer,address,undefined \
+ *		tests/fuzz/fuzz_load.c config/[a-z]*.c -lconfig -o build/fuzz_load
+ *	build/fuzz_load -max_len=4096 CORPUS config
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "config/cleanup.h"
+#include "config/load.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+/* libconfig forgets strings that it has read when it meets a syntax error. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libconfig\n";
+}
+
+static void require(bool truth)
+{
+	if (!truth)
+		abort();
+}
+
+static void check_model(const struct model *model)
+{
+	require(model->n_interfaces > 0 && model->n_vips <= model->limits.vips &&
+		model_count_backends(model) <= model->limits.backends);
+	for (size_t i = 0; i < model->n_pools; i++) {
+		const struct model_pool *pool = &model->pools[i];
+
+		require(model_find_pool(model, pool->name) == pool);
+		for (size_t j = 0; j < pool->n_backends; j++)
+			require(model_find_backend(pool, pool->backends[j].name) ==
+				&pool->backends[j]);
+	}
+	for (size_t i = 0; i < model->n_vips; i++) {
+		const struct model_vip *vip = &model->vips[i];
+
+		require(model_find_vip(model, vip->name) == vip && vip->port && vip->pool &&
+			vip->line > 0);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	_cleanup_(closep) int fd = memfd_create("fuzz_load", MFD_CLOEXEC);
+	_cleanup_(model_freep) struct model *model = NULL;
+	_cleanup_(diag_fini) struct diag diag = {0};
+	_cleanup_(freep) char *text = NULL;
+	char path[32];
+	int err;
+
+	if (fd < 0 || write(fd, bytes, n) != (ssize_t)n)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	err = load_file(&model, path, &diag);
+	text = diag_text(&diag);
+	require(!err == !!model && !err == !diag.n && text);
+	if (model)
+		check_model(model);
+	return 0;
+}
