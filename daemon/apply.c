@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The content of the maps: read for a plan, written by a plan. Rings, backends and names are
- * memory that we share with the kernel, so writing them cannot fail; VIPs and devices are calls
- * that can. Each step that was done can be taken back.
+ * The content of the maps: read for a plan, written by a plan. Arrays are memory that we share with
+ * the kernel, so writing them cannot fail; rows are calls that can. Each step that was done can be
+ * taken back.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -14,126 +14,144 @@
 
 /* --------------------------------------------------------------------------------------- reading */
 
-/* All VIPs of the map. 0 with the list in @out, or -errno. */
-static int read_vips(const struct datapath *dp, struct running *out)
+static int read_rows(const struct datapath *dp, enum map_id map, struct rows *out)
 {
-	int fd = datapath_map_fd(dp, DATAPATH_VIPS, &out->max_vips);
-	struct running_vip *vips = calloc((size_t)out->max_vips + 1, sizeof(*vips));
-	struct sluice_vip_key key, *previous = NULL;
+	const struct map_description *d = &map_descriptions[map];
+	_cleanup_(freep) unsigned char *key = calloc(2, d->key_size);
+	_cleanup_(freep) void *value = calloc(1, d->value_size);
+	int fd = program_map_fd(&dp->program, map);
+	uint32_t max = program_map_entries(&dp->program, map);
+	void *previous = NULL;
 
-	if (!vips)
+	if (!key || !value)
 		return -ENOMEM;
-	while (out->n_vips < out->max_vips && bpf_map_get_next_key(fd, previous, &key) == 0) {
-		struct running_vip *vip = &vips[out->n_vips];
+	while (out->n < max && bpf_map_get_next_key(fd, previous, key) == 0) {
+		int err = bpf_map_lookup_elem(fd, key, value) ? -errno : rows_add(out, key, value);
 
-		vip->key = key;
-		previous = &vip->key;
-		if (bpf_map_lookup_elem(fd, &key, &vip->value)) {
-			free(vips);
-			return -errno;
-		}
-		out->n_vips++;
+		if (err)
+			return err;
+		previous = memcpy(key + d->key_size, key, d->key_size);
 	}
-	out->vips = vips;
+	rows_sort(out);
 	return 0;
 }
 
-static int read_devices(const struct datapath *dp, struct running *out)
+/* For struct running: the large maps, when they are asked for. */
+static int read_large(struct running *running, enum map_id map)
 {
-	int fd = datapath_map_fd(dp, DATAPATH_DEVICES, &out->max_devices);
-	uint32_t *devices = calloc((size_t)out->max_devices + 1, sizeof(*devices));
-	uint32_t *previous = NULL;
+	return read_rows(running->ctx, map, &running->rows[map]);
+}
 
-	if (!devices)
-		return -ENOMEM;
-	while (out->n_devices < out->max_devices &&
-	       bpf_map_get_next_key(fd, previous, &devices[out->n_devices]) == 0)
-		previous = &devices[out->n_devices++];
-	out->devices = devices;
-	return 0;
+static bool is_large(enum map_id map)
+{
+	return map == MAP_SOURCES || map == MAP_ACCESS;
 }
 
 int datapath_running(const struct datapath *dp, struct running *out)
 {
-	struct running r = {0};
-	uint32_t lines;
-	int err;
+	const struct program_memory *mapped = dp->program.mapped;
+	struct running r = {
+		.backends = mapped[MAP_BACKENDS].data,
+		.names = mapped[MAP_NAMES].data,
+		.n_ids = program_map_entries(&dp->program, MAP_BACKENDS),
+		.targets = mapped[MAP_TARGETS].data,
+		.n_targets = program_map_entries(&dp->program, MAP_TARGETS),
+		.slots = mapped[MAP_RINGS].data,
+		.n_slots = program_map_entries(&dp->program, MAP_RINGS) * SLUICE_LINE_SLOTS,
+		.state = mapped[MAP_STATE].data,
+		.max_vips = program_map_entries(&dp->program, MAP_COUNTERS) - 1,
+		.read_rows = read_large,
+		.ctx = dp,
+	};
+	int err = 0;
 
-	r.backends = dp->set.mapped[DATAPATH_BACKENDS].data;
-	r.names = dp->set.mapped[DATAPATH_NAMES].data;
-	datapath_map_fd(dp, DATAPATH_BACKENDS, &r.n_ids);
-	r.slots = dp->set.mapped[DATAPATH_RINGS].data;
-	datapath_map_fd(dp, DATAPATH_RINGS, &lines);
-	r.n_slots = lines * SLUICE_LINE_SLOTS;
-	err = read_vips(dp, &r);
-	if (!err)
-		err = read_devices(dp, &r);
-	if (err) {
-		running_fini(&r);
-		return err;
+	for (int i = 0; i < MAP_MAX && !err; i++) {
+		rows_init(&r.rows[i], map_descriptions[i].key_size, map_descriptions[i].value_size);
+		r.max_entries[i] = program_map_entries(&dp->program, i);
+		if (map_descriptions[i].kind == MAP_ROWS && !is_large(i))
+			err = read_rows(dp, i, &r.rows[i]);
 	}
-	*out = r;
-	return 0;
+	if (err)
+		running_fini(&r);
+	else
+		*out = r;
+	return err;
 }
 
 void running_fini(struct running *running)
 {
-	free((void *)running->vips);
-	free((void *)running->devices);
+	for (int i = 0; i < MAP_MAX; i++)
+		rows_fini(&running->rows[i]);
 	*running = (struct running){0};
 }
 
 /* --------------------------------------------------------------------------------------- writing */
 
-/* What a step found, to be put back. */
+/* What a step found, to be put back; rows know it themselves. */
 struct before {
-	struct sluice_backend backend;
-	struct sluice_name name;
-	bool had_vip;
-	struct sluice_vip vip;
+	struct plan_backend backend;
+	struct sluice_target target;
 	uint32_t *slots; /* of a live ring, all of them */
 };
 
 /* Word by word, each at once: a packet never sees half a MAC address. */
-static void write_backend(struct datapath *dp, uint32_t id, const struct sluice_backend *record)
+static void write_words(void *to, const void *from, size_t size)
 {
-	struct sluice_backend *backends = dp->set.mapped[DATAPATH_BACKENDS].data;
-	uint64_t words[sizeof(*record) / sizeof(uint64_t)];
-	uint64_t *to = (uint64_t *)&backends[id];
+	uint64_t *words = to;
 
-	memcpy(words, record, sizeof(words));
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		__atomic_store_n(&to[i], words[i], __ATOMIC_RELEASE);
-}
+	for (size_t i = 0; i < size / sizeof(uint64_t); i++) {
+		uint64_t word;
 
-static void write_name(struct datapath *dp, uint32_t id, const struct sluice_name *name)
-{
-	struct sluice_name *names = dp->set.mapped[DATAPATH_NAMES].data;
-
-	names[id] = *name;
+		memcpy(&word, (const char *)from + i * sizeof(word), sizeof(word));
+		__atomic_store_n(&words[i], word, __ATOMIC_RELEASE);
+	}
 }
 
 /* Starts the counters of an id at zero. Best effort, as all counting. */
-static void zero_counters(struct datapath *dp, enum datapath_map map, uint32_t id, size_t size)
+static void zero_counters(struct datapath *dp, enum map_id map, uint32_t id)
 {
-	_cleanup_(freep)
-	void *zero = calloc((size_t)libbpf_num_possible_cpus(), (size + 7) / 8 * 8);
-	uint32_t max;
-	int fd = datapath_map_fd(dp, map, &max);
+	size_t size = (map_descriptions[map].value_size + 7) / 8 * 8;
+	_cleanup_(freep) void *zero = calloc((size_t)libbpf_num_possible_cpus(), size);
 
 	if (zero)
-		bpf_map_update_elem(fd, &id, zero, BPF_ANY);
+		bpf_map_update_elem(program_map_fd(&dp->program, map), &id, zero, BPF_ANY);
 }
 
-static uint32_t *ring_slots(struct datapath *dp, const struct plan_ring *ring)
+/* No flow of the id's last owner must reach its next one. */
+static void forget_flows(struct datapath *dp, uint32_t id)
 {
-	return (uint32_t *)dp->set.mapped[DATAPATH_RINGS].data + ring->base;
+	struct sluice_flow_line *lines = dp->program.mapped[MAP_FLOWS].data;
+	uint32_t n = program_map_entries(&dp->program, MAP_FLOWS);
+
+	for (uint32_t line = 0; line < n; line++)
+		for (int i = 0; i < SLUICE_FLOW_WAYS; i++)
+			if (SLUICE_FLOW_BACKEND(lines[line].entry[i]) == id)
+				__atomic_store_n(&lines[line].entry[i], 0, __ATOMIC_RELEASE);
+}
+
+static void write_backend(struct datapath *dp, const struct plan_backend *step,
+			  struct before *before)
+{
+	struct sluice_backend *backends = dp->program.mapped[MAP_BACKENDS].data;
+	struct sluice_name *names = dp->program.mapped[MAP_NAMES].data;
+
+	before->backend = (struct plan_backend){
+		.id = step->id,
+		.backend = backends[step->id],
+		.name = names[step->id],
+	};
+	if (step->fresh) {
+		zero_counters(dp, MAP_BACKEND_COUNTERS, step->id);
+		forget_flows(dp, step->id);
+	}
+	names[step->id] = step->name;
+	write_words(&backends[step->id], &step->backend, sizeof(step->backend));
 }
 
 static int write_ring(struct datapath *dp, const struct plan *plan, const struct plan_ring *ring,
 		      struct before *before)
 {
-	uint32_t *slots = ring_slots(dp, ring);
+	uint32_t *slots = (uint32_t *)dp->program.mapped[MAP_RINGS].data + ring->base;
 
 	if (ring->live) {
 		before->slots = malloc(ring->ring->size * sizeof(*slots));
@@ -150,162 +168,157 @@ static int write_ring(struct datapath *dp, const struct plan *plan, const struct
 	return 0;
 }
 
-static int set_vip(struct datapath *dp, const struct sluice_vip_key *key,
-		   const struct sluice_vip *vip)
+static void restore_ring(struct datapath *dp, const struct plan_ring *ring, const uint32_t *before)
 {
-	uint32_t max;
-	int fd = datapath_map_fd(dp, DATAPATH_VIPS, &max);
+	uint32_t *slots = (uint32_t *)dp->program.mapped[MAP_RINGS].data + ring->base;
 
-	return bpf_map_update_elem(fd, key, vip, BPF_ANY) ? -errno : 0;
+	for (uint32_t i = 0; before && i < ring->ring->size; i++)
+		__atomic_store_n(&slots[i], before[i], __ATOMIC_RELEASE);
 }
 
-static int delete_vip(struct datapath *dp, const struct sluice_vip_key *key)
+static void write_target(struct datapath *dp, uint32_t index, const struct sluice_target *target,
+			 struct before *before)
 {
-	uint32_t max;
-	int fd = datapath_map_fd(dp, DATAPATH_VIPS, &max);
+	struct sluice_target *targets = dp->program.mapped[MAP_TARGETS].data;
 
+	if (before)
+		before->target = targets[index];
+	write_words(&targets[index], target, sizeof(*target));
+}
+
+static int write_row(struct datapath *dp, enum map_id map, const void *key, const void *value)
+{
+	int fd = program_map_fd(&dp->program, map);
+
+	if (value)
+		return bpf_map_update_elem(fd, key, value, BPF_ANY) ? -errno : 0;
 	return bpf_map_delete_elem(fd, key) && errno != ENOENT ? -errno : 0;
-}
-
-static int add_device(struct datapath *dp, uint32_t ifindex)
-{
-	uint32_t max;
-	int fd = datapath_map_fd(dp, DATAPATH_DEVICES, &max);
-
-	return bpf_map_update_elem(fd, &ifindex, &ifindex, BPF_ANY) ? -errno : 0;
-}
-
-static int delete_device(struct datapath *dp, uint32_t ifindex)
-{
-	uint32_t max;
-	int fd = datapath_map_fd(dp, DATAPATH_DEVICES, &max);
-
-	return bpf_map_delete_elem(fd, &ifindex) && errno != ENOENT ? -errno : 0;
-}
-
-static void remember(struct datapath *dp, const struct plan_step *step, struct before *before)
-{
-	const struct sluice_backend *backends = dp->set.mapped[DATAPATH_BACKENDS].data;
-	const struct sluice_name *names = dp->set.mapped[DATAPATH_NAMES].data;
-	uint32_t max;
-
-	switch (step->kind) {
-	case PLAN_BACKEND_SET:
-	case PLAN_BACKEND_CLEAR:
-		before->backend = backends[step->id];
-		before->name = names[step->id];
-		break;
-	case PLAN_VIP_SET:
-	case PLAN_VIP_DELETE:
-		before->had_vip = bpf_map_lookup_elem(datapath_map_fd(dp, DATAPATH_VIPS, &max),
-						      &step->key, &before->vip) == 0;
-		break;
-	default:
-		break;
-	}
 }
 
 static int do_step(struct datapath *dp, const struct plan *plan, const struct plan_step *step,
 		   struct before *before)
 {
+	const struct plan_target *target;
+	const struct plan_row *row;
+
 	switch (step->kind) {
-	case PLAN_DEVICE_ADD:
-		return add_device(dp, step->id);
-	case PLAN_BACKEND_SET:
-		if (step->fresh)
-			zero_counters(dp, DATAPATH_BACKEND_COUNTERS, step->id,
-				      sizeof(struct sluice_backend_counters));
-		write_name(dp, step->id, &step->name);
-		write_backend(dp, step->id, &step->backend);
+	case PLAN_BACKEND:
+		write_backend(dp, &plan->backends[step->index], before);
 		return 0;
-	case PLAN_RING_WRITE:
-		return write_ring(dp, plan, &step->ring, before);
-	case PLAN_VIP_SET:
-		if (step->fresh)
-			zero_counters(dp, DATAPATH_COUNTERS, step->vip.id,
-				      sizeof(struct sluice_counters));
-		return set_vip(dp, &step->key, &step->vip);
-	case PLAN_VIP_DELETE:
-		return delete_vip(dp, &step->key);
-	case PLAN_BACKEND_CLEAR:
-		write_backend(dp, step->id, &step->backend);
-		write_name(dp, step->id, &step->name);
+	case PLAN_RING:
+		return write_ring(dp, plan, &plan->rings[step->index], before);
+	case PLAN_TARGET:
+		target = &plan->targets[step->index];
+		write_target(dp, target->index, &target->target, before);
 		return 0;
-	case PLAN_DEVICE_DELETE:
-		return delete_device(dp, step->id);
+	case PLAN_ROW:
+		row = &plan->rows[step->index];
+		if (row->fresh)
+			zero_counters(dp, MAP_COUNTERS, row->fresh);
+		return write_row(dp, row->map, row->key, row->to);
 	}
 	return -EINVAL;
 }
 
-static void undo_step(struct datapath *dp, const struct plan_step *step,
+static void undo_step(struct datapath *dp, const struct plan *plan, const struct plan_step *step,
 		      const struct before *before)
 {
+	const struct plan_row *row;
+	struct before ignored;
+
 	switch (step->kind) {
-	case PLAN_DEVICE_ADD:
-		delete_device(dp, step->id);
+	case PLAN_BACKEND:
+		write_backend(dp, &before->backend, &ignored);
 		break;
-	case PLAN_BACKEND_SET:
-	case PLAN_BACKEND_CLEAR:
-		write_backend(dp, step->id, &before->backend);
-		write_name(dp, step->id, &before->name);
+	case PLAN_RING:
+		restore_ring(dp, &plan->rings[step->index], before->slots);
 		break;
-	case PLAN_RING_WRITE:
-		for (uint32_t i = 0; before->slots && i < step->ring.ring->size; i++)
-			__atomic_store_n(&ring_slots(dp, &step->ring)[i], before->slots[i],
-					 __ATOMIC_RELEASE);
+	case PLAN_TARGET:
+		write_target(dp, plan->targets[step->index].index, &before->target, NULL);
 		break;
-	case PLAN_VIP_SET:
-	case PLAN_VIP_DELETE:
-		if (before->had_vip)
-			set_vip(dp, &step->key, &before->vip);
-		else
-			delete_vip(dp, &step->key);
-		break;
-	case PLAN_DEVICE_DELETE:
-		add_device(dp, step->id);
+	case PLAN_ROW:
+		row = &plan->rows[step->index];
+		write_row(dp, row->map, row->key, row->from);
 		break;
 	}
 }
 
-static const char *step_name(enum plan_kind kind)
+static const char *step_map(const struct plan *plan, const struct plan_step *step)
 {
-	switch (kind) {
-	case PLAN_DEVICE_ADD:
-	case PLAN_DEVICE_DELETE:
-		return "devices";
-	case PLAN_BACKEND_SET:
-	case PLAN_BACKEND_CLEAR:
-		return "backends";
-	case PLAN_RING_WRITE:
-		return "rings";
-	case PLAN_VIP_SET:
-	case PLAN_VIP_DELETE:
-		break;
+	static const enum map_id maps[] = {
+		[PLAN_BACKEND] = MAP_BACKENDS,
+		[PLAN_RING] = MAP_RINGS,
+		[PLAN_TARGET] = MAP_TARGETS,
+	};
+	enum map_id map = step->kind == PLAN_ROW ? plan->rows[step->index].map : maps[step->kind];
+
+	return map_descriptions[map].name;
+}
+
+/* Rows are many and know what was before them; only the other steps need a note. */
+static struct before *make_notes(const struct plan *plan)
+{
+	return calloc(plan->n_steps - plan->n_rows + 1, sizeof(struct before));
+}
+
+static int do_steps(struct datapath *dp, const struct plan *plan, struct before *notes,
+		    size_t *done)
+{
+	size_t note = 0;
+	int err = 0;
+
+	for (*done = 0; *done < plan->n_steps; ++*done) {
+		const struct plan_step *step = &plan->steps[*done];
+
+		err = do_step(dp, plan, step, &notes[note]);
+		if (err)
+			break;
+		note += step->kind != PLAN_ROW;
 	}
-	return "vips";
+	return err;
+}
+
+static void undo_steps(struct datapath *dp, const struct plan *plan, const struct before *notes,
+		       size_t done)
+{
+	size_t note = 0;
+
+	for (size_t i = 0; i < done; i++)
+		note += plan->steps[i].kind != PLAN_ROW;
+	while (done-- > 0) {
+		const struct plan_step *step = &plan->steps[done];
+
+		note -= step->kind != PLAN_ROW;
+		undo_step(dp, plan, step, &notes[note]);
+	}
 }
 
 int datapath_apply(struct datapath *dp, const struct plan *plan, struct diag *diag)
 {
-	_cleanup_(freep)
-	struct before *before = calloc(plan->n_steps + 1, sizeof(*before));
+	struct sluice_state *state = dp->program.mapped[MAP_STATE].data;
+	struct sluice_state before = *state;
+	struct before *notes = make_notes(plan);
 	size_t done = 0;
-	int err = before ? 0 : -ENOMEM;
+	int err = -ENOMEM;
 
-	while (!err && done < plan->n_steps) {
-		remember(dp, &plan->steps[done], &before[done]);
-		err = do_step(dp, plan, &plan->steps[done], &before[done]);
-		if (!err)
-			done++;
+	if (notes) {
+		/* A daemon that dies from here on leaves contents that no digest speaks for. */
+		for (size_t i = 0; i < 2; i++)
+			if (state->digest[i] != plan->digest[i])
+				state->digest[i] = 0;
+		err = do_steps(dp, plan, notes, &done);
 	}
 	if (err) {
 		diag_add(diag, NULL, 0, "writing the map \"%s\": %s; nothing was changed",
-			 done < plan->n_steps ? step_name(plan->steps[done].kind) : "rings",
-			 strerror(-err));
-		for (size_t i = done; i-- > 0;)
-			undo_step(dp, &plan->steps[i], &before[i]);
+			 notes ? step_map(plan, &plan->steps[done]) : "rings", strerror(-err));
+		if (notes)
+			undo_steps(dp, plan, notes, done);
+		*state = before;
+	} else {
+		memcpy(state->digest, plan->digest, sizeof(state->digest));
 	}
-	for (size_t i = 0; before && i < plan->n_steps; i++)
-		free(before[i].slots);
+	for (size_t i = 0; notes && i < plan->n_steps - plan->n_rows; i++)
+		free(notes[i].slots);
+	free(notes);
 	return err;
 }

@@ -84,6 +84,12 @@ static void compare_backend(const struct changes *c, const struct desired_backen
 		    desired_way_name(from->way), desired_way_name(to->way));
 }
 
+static bool same_service(const struct model_vip *a, const struct model_vip *b)
+{
+	return a->prefix.len == b->prefix.len && addr_equal(&a->prefix.addr, &b->prefix.addr) &&
+	       a->port == b->port && a->protocol == b->protocol;
+}
+
 static void compare_vip(const struct changes *c, const struct desired_vip *from,
 			const struct desired_vip *to)
 {
@@ -93,7 +99,7 @@ static void compare_vip(const struct changes *c, const struct desired_vip *from,
 		say(c, "vip %s: %s", name, to ? "added" : "removed");
 		return;
 	}
-	if (memcmp(&from->key, &to->key, sizeof(from->key)) != 0)
+	if (!same_service(from->vip, to->vip))
 		say(c, "vip %s: address, port or protocol changed", name);
 	if (strcmp(from->vip->pool->name, to->vip->pool->name) != 0)
 		say(c, "vip %s: pool %s -> %s", name, from->vip->pool->name, to->vip->pool->name);

@@ -1,407 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One loaded program with its maps. Opening and growing are the same act: load a program whose
- * maps are the old ones where they fit and larger copies where they do not, switch the ports to
- * it, pin. At the first start there is nothing old, later the old is what is pinned, when growing
- * it is our own. Carrying plans out is in daemon/apply.c.
+ * One program with its maps, pinned and attached. Opening and growing are the same act: load a
+ * program that goes on with the old maps, pin, switch the ports to it. At the first start there is
+ * nothing old, later the old is what is pinned, when growing it is our own. Carrying plans out is in
+ * daemon/apply.c.
  */
 #include "daemon/datapath.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <linux/magic.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include "config/cleanup.h"
 #include "daemon/attach.h"
 #include "daemon/datapath_impl.h"
 #include "daemon/log.h"
-#include "xdp/sluice.skel.h"
+#include "daemon/pins.h"
 
-#define DEVICES_MAX 64
-
-static const char *const map_names[DATAPATH_MAP_MAX] = {
-	[DATAPATH_VIPS] = "vips",
-	[DATAPATH_RINGS] = "rings",
-	[DATAPATH_BACKENDS] = "backends",
-	[DATAPATH_NAMES] = "names",
-	[DATAPATH_DEVICES] = "devices",
-	[DATAPATH_COUNTERS] = "counters",
-	[DATAPATH_BACKEND_COUNTERS] = "backend_counters",
-};
-
-#define PROGRAM_PIN "program"
-
-struct path {
-	char text[PATH_MAX];
-};
-
-static struct path pin_path(const char *pin_dir, const char *name, const char *suffix)
+static void close_fds(int fds[MAP_MAX])
 {
-	struct path path;
-
-	snprintf(path.text, sizeof(path.text), "%s/%s%s", pin_dir, name, suffix);
-	return path;
-}
-
-/* ------------------------------------------------------------------------------- one loaded set */
-
-static void set_fini(struct datapath_set *set)
-{
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++)
-		if (set->mapped[i].data)
-			munmap(set->mapped[i].data, set->mapped[i].bytes);
-	sluice_bpf__destroy(set->skel);
-	*set = (struct datapath_set){0};
-}
-
-static uint32_t wanted_entries(const struct datapath_size *size, enum datapath_map map)
-{
-	switch (map) {
-	case DATAPATH_VIPS:
-		return size->vips;
-	case DATAPATH_COUNTERS:
-		return size->vips + 1;
-	case DATAPATH_RINGS:
-		return (size->ring_slots + SLUICE_LINE_SLOTS - 1) / SLUICE_LINE_SLOTS;
-	case DATAPATH_BACKENDS:
-	case DATAPATH_NAMES:
-	case DATAPATH_BACKEND_COUNTERS:
-		return size->backends + 1;
-	case DATAPATH_DEVICES:
-	case DATAPATH_MAP_MAX:
-		break;
-	}
-	return DEVICES_MAX;
-}
-
-static struct bpf_map *skel_map(struct sluice_bpf *skel, enum datapath_map map)
-{
-	return bpf_object__find_map_by_name(skel->obj, map_names[map]);
-}
-
-static int map_info(int fd, struct bpf_map_info *info)
-{
-	__u32 size = sizeof(*info);
-
-	*info = (struct bpf_map_info){0};
-	return bpf_obj_get_info_by_fd(fd, info, &size) ? -errno : 0;
-}
-
-/* Would the program understand what is in the old map? */
-static bool same_layout(const struct bpf_map *map, const struct bpf_map_info *old)
-{
-	return old->type == (uint32_t)bpf_map__type(map) &&
-	       old->key_size == bpf_map__key_size(map) &&
-	       old->value_size == bpf_map__value_size(map);
-}
-
-/*
- * Decides for one map: the old one goes on, or a new one is to get its content. @old is -1 without
- * an old one.
- */
-static int choose_map(struct bpf_map *map, int old, uint32_t wanted, bool *copy, struct diag *diag)
-{
-	struct bpf_map_info info;
-	int err;
-
-	*copy = false;
-	if (old < 0)
-		return bpf_map__set_max_entries(map, wanted);
-	err = map_info(old, &info);
-	if (err)
-		return err;
-	if (!same_layout(map, &info)) {
-		diag_add(diag, NULL, 0,
-			 "pinned map \"%s\" is from a release with another layout; "
-			 "\"sluiced -c FILE --detach\" takes it down, then start anew",
-			 bpf_map__name(map));
-		return -EPROTO;
-	}
-	if (info.max_entries >= wanted)
-		return bpf_map__reuse_fd(map, old);
-	*copy = true;
-	return bpf_map__set_max_entries(map, wanted);
-}
-
-static int map_memory(struct datapath_set *set, enum datapath_map map)
-{
-	struct bpf_map *m = skel_map(set->skel, map);
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t bytes = (size_t)bpf_map__value_size(m) * bpf_map__max_entries(m);
-	void *data;
-
-	bytes = (bytes + page - 1) / page * page;
-	data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(m), 0);
-	if (data == MAP_FAILED)
-		return -errno;
-	set->mapped[map].data = data;
-	set->mapped[map].bytes = bytes;
-	return 0;
-}
-
-static void explain_load(struct diag *diag, int err)
-{
-	if (err == -EPERM)
-		diag_add(diag, NULL, 0,
-			 "loading the program is not permitted: sluiced needs root, or CAP_BPF, "
-			 "CAP_NET_ADMIN and CAP_PERFMON");
-	else if (err == -ENOMEM)
-		diag_add(diag, NULL, 0, "no memory for the maps: lower the limits in the config");
-	else
-		diag_add(diag, NULL, 0,
-			 "the kernel refused the program: %s (\"sluiced -v\" shows what it said)",
-			 strerror(-err));
-}
-
-/* Opens the skeleton with its settings; loads nothing. NULL with errno. */
-static struct sluice_bpf *open_skeleton(const struct sluice_settings *settings)
-{
-	struct sluice_bpf *skel = sluice_bpf__open();
-
-	if (skel)
-		memcpy((void *)&skel->rodata->settings, settings, sizeof(*settings));
-	return skel;
-}
-
-/* Loads a set whose maps are those in @old where they fit. copy[i]: map i wants the old content. */
-static int set_load(struct datapath_set *set, const struct datapath_options *options,
-		    const int old[DATAPATH_MAP_MAX], bool copy[DATAPATH_MAP_MAX], struct diag *diag)
-{
-	int err;
-
-	set->skel = open_skeleton(&options->settings);
-	if (!set->skel) {
-		err = -errno;
-		explain_load(diag, err);
-		return err;
-	}
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++) {
-		err = choose_map(skel_map(set->skel, i), old[i], wanted_entries(&options->size, i),
-				 &copy[i], diag);
-		if (err == -EPROTO)
-			return err;
-		if (err)
-			goto failed;
-	}
-	err = sluice_bpf__load(set->skel);
-	if (!err)
-		err = map_memory(set, DATAPATH_RINGS);
-	if (!err)
-		err = map_memory(set, DATAPATH_BACKENDS);
-	if (!err)
-		err = map_memory(set, DATAPATH_NAMES);
-failed:
-	if (err)
-		explain_load(diag, err);
-	return err;
-}
-
-/* ------------------------------------------------------------------------- content of a map, moved */
-
-/* Key by key; serves per-CPU values too, with room for all CPUs. */
-static int copy_map(int from, int to, const struct bpf_map_info *info)
-{
-	size_t value_size = (info->value_size + 7u) / 8 * 8 * (size_t)libbpf_num_possible_cpus();
-	_cleanup_(freep) void *key = calloc(1, info->key_size);
-	_cleanup_(freep) void *value = calloc(1, value_size);
-	void *previous = NULL;
-
-	if (!key || !value)
-		return -ENOMEM;
-	while (bpf_map_get_next_key(from, previous, key) == 0) {
-		previous = key;
-		if (bpf_map_lookup_elem(from, key, value))
-			continue;
-		if (bpf_map_update_elem(to, key, value, BPF_ANY))
-			return -errno;
-	}
-	return 0;
-}
-
-static int copy_memory(int from, const struct datapath_memory *to, const struct bpf_map_info *info)
-{
-	size_t bytes = (size_t)info->value_size * info->max_entries;
-	void *data = mmap(NULL, bytes, PROT_READ, MAP_SHARED, from, 0);
-
-	if (data == MAP_FAILED)
-		return -errno;
-	memcpy(to->data, data, bytes);
-	munmap(data, bytes);
-	return 0;
-}
-
-static int copy_content(const int old[DATAPATH_MAP_MAX], struct datapath_set *set,
-			const bool copy[DATAPATH_MAP_MAX])
-{
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++) {
-		struct bpf_map_info info;
-		int err;
-
-		if (!copy[i])
-			continue;
-		err = map_info(old[i], &info);
-		if (err)
-			return err;
-		if (set->mapped[i].data)
-			err = copy_memory(old[i], &set->mapped[i], &info);
-		else
-			err = copy_map(old[i], bpf_map__fd(skel_map(set->skel, i)), &info);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-/* ------------------------------------------------------------------------------------- the pins */
-
-/* Pins @fd under its temporary name. */
-static int pin_fresh(const char *pin_dir, const char *name, int fd)
-{
-	struct path fresh = pin_path(pin_dir, name, "-new");
-
-	unlink(fresh.text);
-	return bpf_obj_pin(fd, fresh.text) ? -errno : 0;
-}
-
-/* Pins maps and program under temporary names: what can fail, before anything is switched. */
-static int pin_set(const char *pin_dir, const struct datapath_set *set)
-{
-	int err = 0;
-
-	for (int i = 0; i < DATAPATH_MAP_MAX && !err; i++)
-		err = pin_fresh(pin_dir, map_names[i], bpf_map__fd(skel_map(set->skel, i)));
-	return err ? err
-		   : pin_fresh(pin_dir, PROGRAM_PIN, bpf_program__fd(set->skel->progs.sluice));
-}
-
-/* Moves one of these pins to its place, so that there is always a pin. */
-static int pin_move(const char *pin_dir, const char *name)
-{
-	return rename(pin_path(pin_dir, name, "-new").text, pin_path(pin_dir, name, "").text)
-		       ? -errno
-		       : 0;
-}
-
-static int pins_move(const char *pin_dir)
-{
-	int err = 0;
-
-	for (int i = 0; i < DATAPATH_MAP_MAX && !err; i++)
-		err = pin_move(pin_dir, map_names[i]);
-	return err ? err : pin_move(pin_dir, PROGRAM_PIN);
-}
-
-static void unpin_set(const char *pin_dir, const char *suffix)
-{
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++)
-		unlink(pin_path(pin_dir, map_names[i], suffix).text);
-	unlink(pin_path(pin_dir, PROGRAM_PIN, suffix).text);
-}
-
-static void detach_any(void *ctx, const char *ifname)
-{
-	attach_remove(ctx, ifname);
-}
-
-/* Detaches from all ports and removes all pins, and the directory. 0 or -errno. */
-static int remove_pins(const char *pin_dir)
-{
-	attach_each(pin_dir, detach_any, (void *)pin_dir);
-	unpin_set(pin_dir, "");
-	unpin_set(pin_dir, "-new");
-	return rmdir(pin_dir) ? -errno : 0;
-}
-
-static bool is_bpffs(const char *path)
-{
-	struct statfs fs;
-
-	return statfs(path, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC;
-}
-
-/* Is @path, or the first directory above it that exists, on a BPF file system? */
-static bool will_be_on_bpffs(const char *path)
-{
-	char above[PATH_MAX];
-	char *slash;
-
-	snprintf(above, sizeof(above), "%s", path);
-	while (access(above, F_OK) < 0 && (slash = strrchr(above, '/')))
-		*slash = '\0';
-	return is_bpffs(above);
-}
-
-/* Makes the directory, with those above it, as long as that is inside a BPF file system. */
-static int make_pin_dir(const char *pin_dir, struct diag *diag)
-{
-	char path[PATH_MAX];
-	char *slash;
-
-	if (!will_be_on_bpffs(pin_dir)) {
-		diag_add(diag, NULL, 0,
-			 "pin_dir \"%s\" is not on a BPF file system: mount -t bpf bpf "
-			 "/sys/fs/bpf, or name a directory on one",
-			 pin_dir);
-		return -EINVAL;
-	}
-	snprintf(path, sizeof(path), "%s", pin_dir);
-	for (slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
-		if (slash)
-			*slash = '\0';
-		if (access(path, F_OK) < 0 && mkdir(path, 0700) < 0) {
-			int err = errno;
-
-			diag_add(diag, NULL, 0, "pin_dir \"%s\": cannot make \"%s\": %s%s", pin_dir,
-				 path, strerror(err),
-				 err == EACCES || err == EPERM
-					 ? "; sluiced needs root, and a BPF file system takes no "
-					   "dot in a name"
-					 : "");
-			return -err;
-		}
-		if (!slash)
-			return 0;
-		*slash = '/';
-	}
-}
-
-/* One daemon a directory: the lock goes with the process. */
-static int lock_pin_dir(int *out, const char *pin_dir, struct diag *diag)
-{
-	_cleanup_(closep) int fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err;
-
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) {
-		*out = TAKE_FD(fd);
-		return 0;
-	}
-	err = -errno;
-	if (err == -EWOULDBLOCK) {
-		diag_add(diag, NULL, 0,
-			 "pin_dir \"%s\" is in use by another sluiced; an instance of its own "
-			 "needs a "
-			 "pin_dir of its own",
-			 pin_dir);
-		return -EBUSY;
-	}
-	diag_add(diag, NULL, 0, "pin_dir \"%s\": %s", pin_dir, strerror(-err));
-	return err;
-}
-
-static void close_fds(int fds[DATAPATH_MAP_MAX])
-{
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++)
+	for (int i = 0; i < MAP_MAX; i++)
 		closep(&fds[i]);
 }
 
@@ -409,33 +31,13 @@ static void close_fds(int fds[DATAPATH_MAP_MAX])
 
 static struct bpf_object *open_again(void *ctx)
 {
-	struct datapath *dp = ctx;
-	struct bpf_object *object;
-	DECLARE_LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "sluice_bpf");
-	const void *elf;
-	size_t size;
-
-	elf = sluice_bpf__elf_bytes(&size);
-	object = bpf_object__open_mem(elf, size, &opts);
-	if (!object)
-		return NULL;
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(object, map_names[i]);
-
-		if (bpf_map__reuse_fd(map, bpf_map__fd(skel_map(dp->set.skel, i)))) {
-			bpf_object__close(object);
-			return NULL;
-		}
-	}
-	bpf_map__set_initial_value(bpf_object__find_map_by_name(object, ".rodata"),
-				   dp->set.skel->rodata, sizeof(*dp->set.skel->rodata));
-	return object;
+	return program_open_again(&((struct datapath *)ctx)->program);
 }
 
 static struct attach_program program_of(struct datapath *dp)
 {
 	return (struct attach_program){
-		.fd = bpf_program__fd(dp->set.skel->progs.sluice),
+		.fd = program_fd(&dp->program),
 		.open_again = open_again,
 		.ctx = dp,
 	};
@@ -447,7 +49,7 @@ static int replace_port(struct datapath *dp, const char *ifname, unsigned int if
 {
 	struct attach_program program = program_of(dp);
 	struct attach_state state;
-	int err = attach_replace(dp->options.pin_dir, ifname, ifindex, &program, &state, diag);
+	int err = attach_replace(dp->pin_dir, ifname, ifindex, &program, &state, diag);
 
 	if (err)
 		return err;
@@ -501,7 +103,7 @@ static void take_port_over(void *ctx, const char *ifname)
 	struct datapath_port *port;
 
 	if (t->err || !ifindex || find_port(t->dp, ifname) ||
-	    !attach_exists(t->dp->options.pin_dir, ifname, ifindex))
+	    !attach_exists(t->dp->pin_dir, ifname, ifindex))
 		return;
 	port = add_port(t->dp, ifname, ifindex);
 	t->err = port ? replace_port(t->dp, ifname, ifindex, port, t->diag) : -ENOMEM;
@@ -512,75 +114,85 @@ static void take_port_over(void *ctx, const char *ifname)
 /* The way back for ports that are alone: the program that is pinned goes on. */
 static void give_ports_back(struct datapath *dp)
 {
-	_cleanup_(closep) int fd = bpf_obj_get(pin_path(dp->options.pin_dir, PROGRAM_PIN, "").text);
+	_cleanup_(closep) int fd = pins_open_program(dp->pin_dir);
 	const struct attach_program program = {.fd = fd};
 	_cleanup_(diag_fini) struct diag ignored = {0};
 	struct attach_state state;
 
 	for (size_t i = 0; fd >= 0 && i < dp->n_ports; i++)
 		if (!dp->ports[i].dispatcher)
-			attach_replace(dp->options.pin_dir, dp->ports[i].name, dp->ports[i].ifindex,
+			attach_replace(dp->pin_dir, dp->ports[i].name, dp->ports[i].ifindex,
 				       &program, &state, &ignored);
+}
+
+static void detach_any(void *ctx, const char *ifname)
+{
+	attach_remove(ctx, ifname);
+}
+
+/* Detaches from all ports and removes all pins, and the directory. 0 or -errno. */
+static int take_down(const char *pin_dir)
+{
+	attach_each(pin_dir, detach_any, (void *)pin_dir);
+	return pins_remove(pin_dir);
 }
 
 /* ----------------------------------------------------------------------------------------- open */
 
-static int open_fresh(struct datapath *dp, struct diag *diag)
+static int load(struct datapath *dp, const int old[MAP_MAX], struct diag *diag)
 {
-	int none[DATAPATH_MAP_MAX];
-	bool copy[DATAPATH_MAP_MAX];
-
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++)
-		none[i] = -1;
-	return set_load(&dp->set, &dp->options, none, copy, diag);
+	return program_load(&dp->program, &dp->options.settings, &dp->options.size, old, diag);
 }
 
-static int open_with_old(struct datapath *dp, const int old[DATAPATH_MAP_MAX], struct diag *diag)
+static int open_fresh(struct datapath *dp, struct diag *diag)
+{
+	int none[MAP_MAX];
+
+	for (int i = 0; i < MAP_MAX; i++)
+		none[i] = -1;
+	return load(dp, none, diag);
+}
+
+static int open_with_old(struct datapath *dp, const int old[MAP_MAX], struct diag *diag)
 {
 	struct takeover takeover = {.dp = dp, .diag = diag};
-	bool copy[DATAPATH_MAP_MAX];
-	int err = set_load(&dp->set, &dp->options, old, copy, diag);
+	int err = load(dp, old, diag);
 
 	if (err)
 		return err;
-	err = copy_content(old, &dp->set, copy);
+	err = pins_prepare(dp->pin_dir, &dp->program);
 	if (!err)
-		err = pin_set(dp->options.pin_dir, &dp->set);
-	if (!err)
-		err = attach_each(dp->options.pin_dir, take_port_over, &takeover);
+		err = attach_each(dp->pin_dir, take_port_over, &takeover);
 	if (!err)
 		err = takeover.err;
 	if (!err)
-		err = pins_move(dp->options.pin_dir);
+		err = pins_commit(dp->pin_dir);
 	if (err) {
 		give_ports_back(dp);
-		unpin_set(dp->options.pin_dir, "-new");
+		pins_abandon(dp->pin_dir);
 	}
 	if (err && !diag->n)
-		diag_add(diag, NULL, 0, "taking over what is pinned in \"%s\": %s",
-			 dp->options.pin_dir, strerror(-err));
+		diag_add(diag, NULL, 0, "taking over what is pinned in \"%s\": %s", dp->pin_dir,
+			 strerror(-err));
 	return err;
 }
 
 /* Takes over the pinned maps, as far as they are there. */
 static int open_pinned(struct datapath *dp, struct diag *diag)
 {
-	int old[DATAPATH_MAP_MAX];
-	int err = make_pin_dir(dp->pin_dir, diag);
+	int old[MAP_MAX];
+	int err = pins_enter(dp->pin_dir, &dp->lock_fd, diag);
 
-	if (!err)
-		err = lock_pin_dir(&dp->lock_fd, dp->pin_dir, diag);
 	if (err)
 		return err;
+	pins_open(dp->pin_dir, old);
 	dp->cold = true;
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++) {
-		old[i] = bpf_obj_get(pin_path(dp->pin_dir, map_names[i], "").text);
+	for (int i = 0; i < MAP_MAX; i++)
 		dp->cold = dp->cold && old[i] < 0;
-	}
 	err = open_with_old(dp, old, diag);
 	close_fds(old);
 	if (err && dp->cold)
-		remove_pins(dp->pin_dir);
+		take_down(dp->pin_dir);
 	return err;
 }
 
@@ -608,49 +220,46 @@ int datapath_open(struct datapath **out, const struct datapath_options *options,
 	return 0;
 }
 
-static uint32_t entries(const struct datapath *dp, enum datapath_map map)
+/* The settings as asked for: what the program adds to them is its own. */
+static bool same_settings(const struct sluice_settings *a, const struct sluice_settings *b)
 {
-	return bpf_map__max_entries(skel_map(dp->set.skel, map));
+	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-bool datapath_fits(const struct datapath *dp, const struct datapath_size *size)
+bool datapath_fits(const struct datapath *dp, const struct program_size *size,
+		   const struct sluice_settings *settings)
 {
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++)
-		if (wanted_entries(size, i) > entries(dp, i))
-			return false;
-	return true;
+	return same_settings(&dp->options.settings, settings) && program_fits(&dp->program, size);
 }
 
-int datapath_grow(struct datapath *dp, const struct datapath_size *size, struct diag *diag)
+int datapath_change(struct datapath *dp, const struct program_size *size,
+		    const struct sluice_settings *settings, struct diag *diag)
 {
-	struct datapath grown = {.lock_fd = -1, .options = dp->options};
-	int old[DATAPATH_MAP_MAX];
+	struct datapath changed = {.lock_fd = -1, .options = dp->options, .pin_dir = dp->pin_dir};
+	int old[MAP_MAX];
 	int err;
 
-	grown.options.size = *size;
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++)
-		old[i] = bpf_map__fd(skel_map(dp->set.skel, i));
-	if (dp->options.pin_dir)
-		err = open_with_old(&grown, old, diag);
-	else
-		err = open_fresh(&grown, diag);
-	if (err) {
-		set_fini(&grown.set);
-		free(grown.ports);
-		return err;
+	changed.options.size = *size;
+	changed.options.settings = *settings;
+	for (int i = 0; i < MAP_MAX; i++)
+		old[i] = program_map_fd(&dp->program, i);
+	err = dp->pin_dir ? open_with_old(&changed, old, diag) : open_fresh(&changed, diag);
+	if (!err) {
+		program_fini(&dp->program);
+		dp->program = changed.program;
+		dp->options = changed.options;
+	} else {
+		program_fini(&changed.program);
 	}
-	set_fini(&dp->set);
-	dp->set = grown.set;
-	dp->options = grown.options;
-	free(grown.ports);
-	return 0;
+	free(changed.ports);
+	return err;
 }
 
 void datapath_free(struct datapath *dp)
 {
 	if (!dp)
 		return;
-	set_fini(&dp->set);
+	program_fini(&dp->program);
 	closep(&dp->lock_fd);
 	free(dp->pin_dir);
 	free(dp->ports);
@@ -661,7 +270,7 @@ void datapath_free(struct datapath *dp)
 
 static void remove_port(struct datapath *dp, struct datapath_port *port)
 {
-	attach_remove(dp->options.pin_dir, port->name);
+	attach_remove(dp->pin_dir, port->name);
 	*port = dp->ports[--dp->n_ports];
 }
 
@@ -671,13 +280,13 @@ static int attach_port(struct datapath *dp, const char *ifname, unsigned int ifi
 	struct attach_program program = program_of(dp);
 	struct datapath_port *port;
 	struct attach_state state;
-	int err = attach_add(dp->options.pin_dir, ifname, ifindex, mode, &program, &state, diag);
+	int err = attach_add(dp->pin_dir, ifname, ifindex, mode, &program, &state, diag);
 
 	if (err)
 		return err;
 	port = add_port(dp, ifname, ifindex);
 	if (!port) {
-		attach_remove(dp->options.pin_dir, ifname);
+		attach_remove(dp->pin_dir, ifname);
 		return -ENOMEM;
 	}
 	port->mode = state.mode;
@@ -757,7 +366,7 @@ void datapath_attach_undo(struct datapath *dp)
 			restore_port(dp, &port);
 	}
 	if (dp->cold)
-		remove_pins(dp->pin_dir);
+		take_down(dp->pin_dir);
 	dp->cold = false;
 }
 
@@ -778,7 +387,7 @@ static void detach_other(void *ctx, const char *ifname)
 	if (port)
 		remove_port(o->dp, port);
 	else
-		attach_remove(o->dp->options.pin_dir, ifname);
+		attach_remove(o->dp->pin_dir, ifname);
 }
 
 void datapath_detach_others(struct datapath *dp, const struct model_interface *interfaces, size_t n)
@@ -788,8 +397,8 @@ void datapath_detach_others(struct datapath *dp, const struct model_interface *i
 	dp->cold = false;
 	for (size_t i = 0; i < dp->n_ports; i++)
 		dp->ports[i].fresh = false;
-	if (dp->options.pin_dir)
-		attach_each(dp->options.pin_dir, detach_other, &others);
+	if (dp->pin_dir)
+		attach_each(dp->pin_dir, detach_other, &others);
 }
 
 const struct datapath_port *datapath_ports(const struct datapath *dp, size_t *n)
@@ -801,18 +410,11 @@ const struct datapath_port *datapath_ports(const struct datapath *dp, size_t *n)
 int datapath_remove(const char *pin_dir, struct diag *diag)
 {
 	_cleanup_(closep) int lock_fd = -1;
-	int err;
+	int err = pins_enter_existing(pin_dir, &lock_fd, diag);
 
-	if (access(pin_dir, F_OK) < 0 && errno == ENOENT)
-		return 0;
-	if (!is_bpffs(pin_dir)) {
-		diag_add(diag, NULL, 0, "pin_dir \"%s\" is not on a BPF file system", pin_dir);
-		return -EINVAL;
-	}
-	err = lock_pin_dir(&lock_fd, pin_dir, diag);
 	if (err)
-		return err;
-	err = remove_pins(pin_dir);
+		return err == -ENOENT ? 0 : err;
+	err = take_down(pin_dir);
 	if (err)
 		diag_add(diag, NULL, 0, "pin_dir \"%s\": %s", pin_dir, strerror(-err));
 	return err;
@@ -820,20 +422,9 @@ int datapath_remove(const char *pin_dir, struct diag *diag)
 
 /* ------------------------------------------------------------------------------------ questions */
 
-int datapath_map_fd(const struct datapath *dp, enum datapath_map map, uint32_t *max_entries)
+const struct program *datapath_program(const struct datapath *dp)
 {
-	*max_entries = entries(dp, map);
-	return bpf_map__fd(skel_map(dp->set.skel, map));
-}
-
-uint32_t datapath_program_id(const struct datapath *dp)
-{
-	struct bpf_prog_info info = {0};
-	__u32 size = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(bpf_program__fd(dp->set.skel->progs.sluice), &info, &size)
-		       ? 0
-		       : info.id;
+	return &dp->program;
 }
 
 /* The kernel's own figure, from the descriptor's fdinfo. */
@@ -858,8 +449,8 @@ uint64_t datapath_memory(const struct datapath *dp)
 {
 	uint64_t sum = 0;
 
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++)
-		sum += map_bytes(bpf_map__fd(skel_map(dp->set.skel, i)));
+	for (int i = 0; i < MAP_MAX; i++)
+		sum += map_bytes(program_map_fd(&dp->program, i));
 	return sum;
 }
 
@@ -879,12 +470,12 @@ int datapath_run(struct datapath *dp, const void *frame, size_t size, void *out,
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)size,
 		    .data_out = out, .data_size_out = (uint32_t)*out_size, .repeat = 1);
 
-	dp->set.skel->bss->trace = (struct sluice_trace){0};
-	if (bpf_prog_test_run_opts(bpf_program__fd(dp->set.skel->progs.sluice), &opts))
+	*program_trace(&dp->program) = (struct sluice_trace){0};
+	if (bpf_prog_test_run_opts(program_fd(&dp->program), &opts))
 		return -errno;
 	*out_size = opts.data_size_out;
 	verdict->name = action_name(opts.retval);
 	verdict->transmits = opts.retval == XDP_TX || opts.retval == XDP_REDIRECT;
-	verdict->trace = dp->set.skel->bss->trace;
+	verdict->trace = *program_trace(&dp->program);
 	return 0;
 }

@@ -11,32 +11,14 @@
 #include "config/diag.h"
 #include "config/model.h"
 #include "daemon/plan.h"
+#include "daemon/program.h"
 
 struct datapath;
 
-/* How much the maps can hold. */
-struct datapath_size {
-	uint32_t vips;
-	uint32_t backends;
-	uint32_t ring_slots; /* of all rings together */
-};
-
 struct datapath_options {
 	const char *pin_dir; /* NULL: nothing is pinned or taken over (replay) */
-	struct datapath_size size;
+	struct program_size size;
 	struct sluice_settings settings;
-};
-
-/* A map that others read. */
-enum datapath_map {
-	DATAPATH_VIPS,
-	DATAPATH_RINGS,
-	DATAPATH_BACKENDS,
-	DATAPATH_NAMES,
-	DATAPATH_DEVICES,
-	DATAPATH_COUNTERS,
-	DATAPATH_BACKEND_COUNTERS,
-	DATAPATH_MAP_MAX,
 };
 
 /*
@@ -50,14 +32,16 @@ enum datapath_map {
  */
 int datapath_open(struct datapath **out, const struct datapath_options *options, struct diag *diag);
 
-/* Does everything of @size fit the maps? */
-bool datapath_fits(const struct datapath *dp, const struct datapath_size *size);
+/* Do maps and program fit: is there room for @size, and was it loaded with @settings? */
+bool datapath_fits(const struct datapath *dp, const struct program_size *size,
+		   const struct sluice_settings *settings);
 
 /*
- * Replaces the maps that are too small for @size, and the program with them, as datapath_open()
- * does. 0, or -errno with a message; then all is as before.
+ * Replaces the program, and those maps that are too small for @size, as datapath_open() does. 0, or
+ * -errno with a message; then all is as before.
  */
-int datapath_grow(struct datapath *dp, const struct datapath_size *size, struct diag *diag);
+int datapath_change(struct datapath *dp, const struct program_size *size,
+		    const struct sluice_settings *settings, struct diag *diag);
 
 /* A port the program runs on. */
 struct datapath_port {
@@ -92,8 +76,8 @@ void datapath_detach_others(struct datapath *dp, const struct model_interface *i
 const struct datapath_port *datapath_ports(const struct datapath *dp, size_t *n);
 
 /*
- * What the maps hold now. @out's vips and devices belong to the caller (running_fini()); the
- * rest are the maps themselves. 0 or -errno.
+ * What the maps hold now; sources and access when the plan asks for them. @out's rows belong to the
+ * caller (running_fini()), the rest are the maps themselves. 0 or -errno.
  */
 int datapath_running(const struct datapath *dp, struct running *out);
 void running_fini(struct running *running);
@@ -104,11 +88,8 @@ void running_fini(struct running *running);
  */
 int datapath_apply(struct datapath *dp, const struct plan *plan, struct diag *diag);
 
-/* The map's descriptor and number of entries, for reading. */
-int datapath_map_fd(const struct datapath *dp, enum datapath_map map, uint32_t *max_entries);
-
-/* Id of the loaded program; 0: unknown. */
-uint32_t datapath_program_id(const struct datapath *dp);
+/* The program, for reading its maps; it belongs to @dp. */
+const struct program *datapath_program(const struct datapath *dp);
 
 /* Bytes that the maps take in the kernel, as it counts them. */
 uint64_t datapath_memory(const struct datapath *dp);

@@ -12,6 +12,10 @@
 #include <sys/types.h>
 
 #include "config/cleanup.h"
+#include "daemon/layout.h"
+
+/* Room in `rings` is made in steps of this many slots: 1 MiB. */
+#define RING_STEP (256u * 1024)
 
 static const char *const way_names[] = {
 	[DESIRED_WAY_NO_ROUTE] = "no_route", [DESIRED_WAY_RESOLVING] = "resolving",
@@ -283,6 +287,27 @@ static uint32_t features(const struct model *model)
 		if (model->pools[i].tunnel.type == MODEL_TUNNEL_GUE)
 			set |= SLUICE_FEATURE_GUE;
 	return set;
+}
+
+struct program_size desired_size(const struct model *model)
+{
+	struct program_size size = {
+		.vips = model->limits.vips,
+		.backends = model->limits.backends,
+		.sources = model->limits.sources,
+		.fragments = model->limits.fragments,
+	};
+
+	for (size_t i = 0; i < model->n_vips; i++) {
+		const struct model_vip *vip = &model->vips[i];
+
+		size.ring_slots += layout_ring_area(vip->ring_size);
+		for (size_t t = 0; t < vip->n_targets; t++)
+			if (!vip->targets[t].backend)
+				size.ring_slots += layout_ring_area(vip->ring_size);
+	}
+	size.ring_slots = (size.ring_slots / RING_STEP + 1) * RING_STEP;
+	return size;
 }
 
 struct sluice_settings desired_settings(const struct model *model)

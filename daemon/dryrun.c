@@ -77,21 +77,12 @@ static int fill_maps(struct dryrun *dryrun, const struct model *model, struct di
 static int prepare(struct dryrun *dryrun, struct model *model, struct diag *diag)
 {
 	struct datapath_options options = {
-		.size = {.vips = model->limits.vips, .backends = model->limits.backends},
-		.settings =
-			{
-				.abi = SLUICE_ABI,
-				.hash_seed = model->hash_seed ? model->hash_seed : SLUICE_HASH_SEED,
-				.hash_seed6 =
-					model->hash_seed ? model->hash_seed : SLUICE_HASH_SEED6,
-				.trace = 1,
-			},
+		.size = desired_size(model),
+		.settings = desired_settings(model),
 	};
 	int err;
 
-	for (size_t i = 0; i < model->n_vips; i++)
-		options.size.ring_slots += plan_ring_area(model->vips[i].ring_size);
-	options.size.ring_slots += SLUICE_LINE_SLOTS; /* at least one line */
+	options.settings.features |= SLUICE_FEATURE_TRACE;
 	ensure_gateway(model);
 	err = datapath_open(&dryrun->datapath, &options, diag);
 	return err ? err : fill_maps(dryrun, model, diag);

@@ -13,9 +13,6 @@
 #include "config/load.h"
 #include "daemon/log.h"
 
-/* Room in `rings` is made in steps of this many slots: 1 MiB. */
-#define RING_STEP (256u * 1024)
-
 struct engine {
 	struct model *model;
 	struct wishes wishes;
@@ -60,28 +57,6 @@ static int follow(struct engine *e, const struct model *model, struct diag *diag
 	return err;
 }
 
-static struct datapath_size needed_size(const struct model *model)
-{
-	struct datapath_size size = {
-		.vips = model->limits.vips,
-		.backends = model->limits.backends,
-	};
-
-	for (size_t i = 0; i < model->n_vips; i++)
-		size.ring_slots += plan_ring_area(model->vips[i].ring_size);
-	size.ring_slots = (size.ring_slots / RING_STEP + 1) * RING_STEP;
-	return size;
-}
-
-static struct sluice_settings settings_of(const struct model *model)
-{
-	return (struct sluice_settings){
-		.abi = SLUICE_ABI,
-		.hash_seed = model->hash_seed ? model->hash_seed : SLUICE_HASH_SEED,
-		.hash_seed6 = model->hash_seed ? model->hash_seed : SLUICE_HASH_SEED6,
-	};
-}
-
 /* The ports in the order of the model's interfaces. */
 static struct desired_port *list_ports(const struct engine *e, const struct model *model)
 {
@@ -118,34 +93,48 @@ static int make_desired(struct engine *e, const struct candidate *c, struct desi
 	return ports ? desired_build(out, &input) : -ENOMEM;
 }
 
-static int make_plan(struct engine *e, const struct desired *desired, struct plan **out,
-		     struct diag *diag)
+/* One attempt to bring @desired into the maps as they are. -ENOSPC: the rings need more room. */
+static int plan_and_apply(struct engine *e, const struct desired *desired, struct plan **out,
+			  struct diag *diag)
 {
-	_cleanup_(running_fini)
-	struct running running = {0};
+	_cleanup_(running_fini) struct running running = {0};
+	_cleanup_(plan_freep) struct plan *plan = NULL;
 	int err = datapath_running(e->datapath, &running);
 
 	if (err) {
 		diag_add(diag, NULL, 0, "reading the maps: %s", strerror(-err));
 		return err;
 	}
-	return plan_build(out, &running, desired, diag);
+	err = plan_build(&plan, &running, desired, diag);
+	if (!err)
+		err = datapath_apply(e->datapath, plan, diag);
+	if (err)
+		return err;
+	plan_strip(plan);
+	*out = TAKE(plan);
+	return 0;
 }
 
-/* Makes room, then plans; once more with twice the room where the rings lie too scattered. */
-static int plan_with_room(struct engine *e, const struct candidate *c,
-			  const struct desired *desired, struct plan **out, struct diag *diag)
+static int make_fit(struct engine *e, const struct program_size *size,
+		    const struct sluice_settings *settings, struct diag *diag)
 {
-	struct datapath_size size = needed_size(c->model);
+	if (datapath_fits(e->datapath, size, settings))
+		return 0;
+	return datapath_change(e->datapath, size, settings, diag);
+}
+
+/* Makes program and maps fit, then writes; again with more room where rings lie too scattered. */
+static int write_maps(struct engine *e, const struct candidate *c, const struct desired *desired,
+		      struct plan **out, struct diag *diag)
+{
+	struct sluice_settings settings = desired_settings(c->model);
+	struct program_size size = desired_size(c->model);
 	int err;
 
 	for (int attempt = 0;; attempt++) {
-		if (!datapath_fits(e->datapath, &size)) {
-			err = datapath_grow(e->datapath, &size, diag);
-			if (err)
-				return err;
-		}
-		err = make_plan(e, desired, out, diag);
+		err = make_fit(e, &size, &settings, diag);
+		if (!err)
+			err = plan_and_apply(e, desired, out, diag);
 		if (err != -ENOSPC || attempt == 2)
 			break;
 		size.ring_slots *= 2;
@@ -153,6 +142,21 @@ static int plan_with_room(struct engine *e, const struct candidate *c,
 	if (err == -ENOSPC)
 		diag_add(diag, NULL, 0, "no room for the rings in %u slots", size.ring_slots);
 	return err;
+}
+
+/* After a failed attempt: the program that the model in force asked for. */
+static void restore_program(struct engine *e)
+{
+	_cleanup_(diag_fini) struct diag diag = {0};
+	struct sluice_settings settings;
+	struct program_size size;
+
+	if (!e->model)
+		return;
+	settings = desired_settings(e->model);
+	size = desired_size(e->model);
+	if (make_fit(e, &size, &settings, &diag))
+		log_diag(LOG_LEVEL_ERROR, &diag);
 }
 
 /* -------------------------------------------------------------------------------- the transaction */
@@ -205,10 +209,9 @@ static int bring_into_force(struct engine *e, const struct candidate *c,
 	ring_cache_begin(&e->rings);
 	err = make_desired(e, c, &desired);
 	if (!err)
-		err = plan_with_room(e, c, desired, &plan, diag);
-	if (!err)
-		err = datapath_apply(e->datapath, plan, diag);
+		err = write_maps(e, c, desired, &plan, diag);
 	if (err) {
+		restore_program(e);
 		if (!diag->n)
 			diag_add(diag, NULL, 0, "%s", strerror(-err));
 		return err;
@@ -266,8 +269,8 @@ static int start(struct engine *e, sd_event *event, struct model *model, struct 
 	struct candidate c = {.model = model, .wishes = &e->wishes};
 	struct datapath_options options = {
 		.pin_dir = model->pin_dir,
-		.size = needed_size(model),
-		.settings = settings_of(model),
+		.size = desired_size(model),
+		.settings = desired_settings(model),
 	};
 	int err = wishes_load(&e->wishes, model->state_dir, diag);
 

@@ -817,20 +817,31 @@ int plan_build(struct plan **out, struct running *running, const struct desired 
 	return err;
 }
 
-void plan_free(struct plan *plan)
+void plan_strip(struct plan *plan)
 {
-	if (!plan)
-		return;
 	free(plan->steps);
 	free(plan->rows);
 	free(plan->backends);
 	free(plan->rings);
 	free(plan->targets);
+	plan->steps = NULL;
+	plan->rows = NULL;
+	plan->backends = NULL;
+	plan->rings = NULL;
+	plan->targets = NULL;
+	plan->n_steps = plan->n_rows = plan->n_backends = plan->n_rings = plan->n_targets = 0;
+	for (int i = 0; i < MAP_MAX; i++)
+		rows_fini(&plan->wanted[i]);
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	plan_strip(plan);
 	free(plan->backend_ids);
 	free(plan->vip_ids);
 	free(plan->target_indexes);
-	for (int i = 0; i < MAP_MAX; i++)
-		rows_fini(&plan->wanted[i]);
 	free(plan);
 }
 

@@ -108,6 +108,9 @@ uint32_t plan_slot(const struct plan *plan, const struct plan_ring *ring, uint32
 int plan_build(struct plan **out, struct running *running, const struct desired *desired,
 	       struct diag *diag);
 
+/* Forgets all but the ids, once the plan was carried out. */
+void plan_strip(struct plan *plan);
+
 /* Frees it; accepts NULL. */
 void plan_free(struct plan *plan);
 void plan_freep(struct plan **plan);

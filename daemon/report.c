@@ -41,7 +41,7 @@ json_t *report_status(const struct engine_view *view)
 	json_t *interfaces = json_array();
 	size_t n;
 	const struct datapath_port *ports = datapath_ports(view->datapath, &n);
-	uint32_t program_id = datapath_program_id(view->datapath);
+	uint32_t program_id = program_id(datapath_program(view->datapath));
 
 	for (size_t i = 0; i < n; i++)
 		append(interfaces, interface_document(&ports[i], program_id));
@@ -80,12 +80,12 @@ static json_t *vip_document(const struct engine_view *view, size_t i)
 {
 	const struct desired_vip *v = &view->desired->vips[i];
 	struct sluice_counters c = stats_vip(view->datapath, view->vip_ids[i]);
-	char text[ADDR_TEXT_MAX];
+	char text[PREFIX_TEXT_MAX];
 	char maglev[8];
 
 	snprintf(maglev, sizeof(maglev), "v%d", v->vip->maglev);
 	return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "name",
-			 v->vip->name, "address", addr_print(&v->vip->address, text), "port",
+			 v->vip->name, "address", model_vip_address(v->vip, text), "port",
 			 (int)v->vip->port, "protocol", model_protocol_name(v->vip->protocol),
 			 "pool", v->vip->pool->name, "maglev", maglev, "ring_size",
 			 (json_int_t)v->vip->ring_size, "backends",
