@@ -190,8 +190,6 @@ static void take_address(struct keys *k, const config_setting_t *s, struct sluic
 		keys_error(k, s, "address %s is %s, which no host can have as its own", text,
 			   refused[addr_use(&addr)]);
 	} else {
-		if (!addr_is_v4(&addr))
-			keys_error(k, s, "address %s: IPv6 is not supported yet", text);
 		*out = addr;
 	}
 }
@@ -440,7 +438,8 @@ static void vip_address(struct keys *k, const config_setting_t *s, void *object)
 {
 	struct model_vip *vip = object;
 
-	take_address(k, s, &vip->address);
+	take_address(k, s, &vip->prefix.addr);
+	vip->prefix.len = 128;
 }
 
 static void vip_port(struct keys *k, const config_setting_t *s, void *object)
@@ -518,7 +517,7 @@ static void check_vip_is_unique(struct keys *k, const config_setting_t *s,
 	struct source_place place;
 	char addr[ADDR_TEXT_MAX], key[ADDR_TEXT_MAX + 32];
 
-	addr_print(&vip->address, addr);
+	addr_print(&vip->prefix.addr, addr);
 	snprintf(key, sizeof(key), "%s %u %s", addr, vip->port, protocol);
 	first = marks_add(k, &ld->endpoints, key, s, vip);
 	if (!first)
@@ -529,39 +528,32 @@ static void check_vip_is_unique(struct keys *k, const config_setting_t *s,
 		   protocol, other->name ? other->name : "", place.file, place.line);
 }
 
-/* The VIP's pool must not lead back to the VIP, and be of its family. */
+/* The VIP's pool must not lead back to the VIP. */
 static void check_vip_pool(struct keys *k, const config_setting_t *s, const struct model_vip *vip)
 {
 	const struct model_pool *pool = vip->pool;
-	const struct model_backend *same = NULL, *mixed = NULL;
+	const struct model_backend *same = NULL;
 
 	for (size_t i = 0; i < pool->n_backends; i++) {
 		const struct model_backend *backend = &pool->backends[i];
 
 		if (!addr_is_set(&backend->address))
 			continue;
-		if (addr_equal(&backend->address, &vip->address))
+		if (addr_equal(&backend->address, &vip->prefix.addr))
 			same = same ? same : backend;
-		if (addr_is_v4(&backend->address) != addr_is_v4(&vip->address))
-			mixed = mixed ? mixed : backend;
 	}
 	if (same)
 		keys_error(k, s,
 			   "its address is also that of backend \"%s\" of pool \"%s\", see %s:%u; "
 			   "packets would go round in circles",
 			   same->name ? same->name : "", pool->name, same->file, same->line);
-	if (mixed)
-		keys_error(k, s,
-			   "backend \"%s\" of pool \"%s\" is of the other family, see %s:%u; "
-			   "mixed families are not supported yet",
-			   mixed->name ? mixed->name : "", pool->name, mixed->file, mixed->line);
 }
 
 static void vip_finish(struct keys *k, const config_setting_t *s, void *object)
 {
 	const struct model_vip *vip = object;
 
-	if (!addr_is_set(&vip->address))
+	if (!addr_is_set(&vip->prefix.addr))
 		return;
 	if (vip->port && vip->protocol)
 		check_vip_is_unique(k, s, vip);
@@ -653,8 +645,14 @@ static void top_init(struct keys *k, const config_setting_t *s, void *object)
 	(void)k;
 	(void)s;
 	model->control.group_id = -1;
-	model->limits =
-		(struct model_limits){.vips = MODEL_LIMIT_VIPS, .backends = MODEL_LIMIT_BACKENDS};
+	model->limits = (struct model_limits){.vips = MODEL_LIMIT_VIPS,
+					      .backends = MODEL_LIMIT_BACKENDS,
+					      .sources = MODEL_LIMIT_SOURCES,
+					      .flows = MODEL_LIMIT_FLOWS,
+					      .fragments = MODEL_LIMIT_FRAGMENTS};
+	model->flow_age_s = MODEL_FLOW_AGE_S;
+	model->echo_rate = MODEL_ECHO_RATE;
+	model->error_rate = MODEL_ERROR_RATE;
 }
 
 static void top_limits(struct keys *k, const config_setting_t *s, void *object)

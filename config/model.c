@@ -22,12 +22,47 @@ const char *const model_mode_names[MODEL_MODE_MAX] = {
 	[MODEL_MODE_GENERIC] = "generic",
 };
 
+const char *const model_hash_names[MODEL_HASH_MAX] = {
+	[MODEL_HASH_TUPLE] = "tuple",
+	[MODEL_HASH_NO_SOURCE_PORT] = "no_source_port",
+	[MODEL_HASH_DESTINATION_PORT] = "destination_port",
+	[MODEL_HASH_WITH_DESTINATION_PORT] = "with_destination_port",
+};
+
+const char *const model_quic_names[MODEL_QUIC_MAX] = {
+	[MODEL_QUIC_NONE] = "none",
+	[MODEL_QUIC_KATRAN] = "katran",
+	[MODEL_QUIC_LB] = "quic-lb",
+};
+
+const char *const model_track_names[MODEL_TRACK_MAX] = {
+	[MODEL_TRACK_MOVING] = "moving",
+	[MODEL_TRACK_ALWAYS] = "always",
+	[MODEL_TRACK_NEVER] = "never",
+};
+
+const char *const model_tunnel_names[MODEL_TUNNEL_MAX] = {
+	[MODEL_TUNNEL_IPIP] = "ipip",
+	[MODEL_TUNNEL_GUE] = "gue",
+};
+
 static void pool_fini(struct model_pool *pool)
 {
-	for (size_t i = 0; i < pool->n_backends; i++)
+	for (size_t i = 0; i < pool->n_backends; i++) {
 		free(pool->backends[i].name);
+		free(pool->backends[i].server_ids);
+	}
 	free(pool->backends);
 	free(pool->name);
+}
+
+static void vip_fini(struct model_vip *vip)
+{
+	free(vip->name);
+	free(vip->allow);
+	free(vip->deny);
+	free(vip->targets);
+	free(vip->sources);
 }
 
 void model_free(struct model *model)
@@ -39,12 +74,13 @@ void model_free(struct model *model)
 	for (size_t i = 0; i < model->n_pools; i++)
 		pool_fini(&model->pools[i]);
 	for (size_t i = 0; i < model->n_vips; i++)
-		free(model->vips[i].name);
+		vip_fini(&model->vips[i]);
 	for (size_t i = 0; i < model->n_files; i++)
 		free(model->files[i]);
 	free(model->interfaces);
 	free(model->pools);
 	free(model->vips);
+	free(model->decap);
 	free(model->file);
 	free(model->files);
 	free(model->pin_dir);
@@ -103,6 +139,11 @@ const char *model_state_name(enum model_state state)
 const char *model_mode_name(enum model_mode mode)
 {
 	return mode < MODEL_MODE_MAX ? model_mode_names[mode] : "unknown";
+}
+
+const char *model_vip_address(const struct model_vip *vip, char *text)
+{
+	return addr_prefix_print(&vip->prefix, text);
 }
 
 const char *model_protocol_name(uint8_t protocol)

@@ -244,6 +244,9 @@ static inline bool model_vip_is_host(const struct model_vip *vip)
 	return vip->prefix.len == 128;
 }
 
+/* Writes its address or prefix to @text, at least PREFIX_TEXT_MAX bytes; returns @text. */
+const char *model_vip_address(const struct model_vip *vip, char *text);
+
 /* The words of each enum, by its values. */
 extern const char *const model_state_names[MODEL_STATE_MAX];
 extern const char *const model_mode_names[MODEL_MODE_MAX];

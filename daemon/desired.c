@@ -77,6 +77,7 @@ static void set_way(struct desired_backend *b, const struct desired_input *in)
 	b->record.mtu = mtu_field(hop.mtu);
 	b->record.vlan = htobe16(hop.vlan);
 	b->record.s_vlan = htobe16(hop.s_vlan);
+	memcpy(b->record.smac, hop.device_mac, 6);
 	port = find_static_port(in, hop.ifindex);
 	if (port >= 0) {
 		b->way = DESIRED_WAY_STATIC;
@@ -86,7 +87,6 @@ static void set_way(struct desired_backend *b, const struct desired_input *in)
 			b->record.mtu = mtu_field(in->ports[port].mtu);
 	} else if (hop.state == LINK_READY) {
 		memcpy(b->record.dmac, hop.mac, 6);
-		memcpy(b->record.smac, hop.device_mac, 6);
 		b->record.flags |= SLUICE_BACKEND_NEXTHOP;
 	}
 }

@@ -8,6 +8,7 @@
 #define SLUICE_DAEMON_LINK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
@@ -16,34 +17,47 @@
 struct link;
 
 enum link_state {
-	LINK_NO_ROUTE,  /* the kernel has no route, or one that leads nowhere (blackhole, ...) */
+	/*
+	 * The kernel has no route, or one that leads nowhere (blackhole, ...), into another tunnel,
+	 * or to a device without Ethernet neighbours (loopback, tun, dummy, ...).
+	 */
+	LINK_NO_ROUTE,
 	LINK_RESOLVING, /* the neighbour's MAC address is not known yet, or no longer */
 	LINK_READY,     /* all fields are valid */
 	LINK_LOCAL,     /* the address is one of this host */
+	LINK_STATE_MAX,
 };
 
-/* The next hop towards one address. */
+/* The next hop towards one address. All but @state is zero when it is NO_ROUTE or LOCAL. */
 struct link_nexthop {
 	enum link_state state;
-	unsigned int ifindex; /* device it leaves by; 0 without a route */
-	unsigned int mtu;     /* bytes of an IP packet on that device (or of the route, if lower); 0: not known */
-	uint8_t mac[6];       /* of the next hop; valid when READY */
-	uint8_t device_mac[6]; /* of the device; valid when READY */
+	unsigned int ifindex; /* device it leaves by: below VLAN devices, the one that sends frames */
+	unsigned int mtu; /* of an IP packet: the device's, or the route's if lower; 0: not known */
+	uint8_t mac[6];   /* of the next hop; zero until READY */
+	uint8_t device_mac[6]; /* of the device */
+	uint16_t vlan;   /* the frame's tag, where the route leads over a VLAN device; 0: none */
+	uint16_t s_vlan; /* outer tag (802.1ad) of two; 0: none */
 };
 
-/* Some next hop is other than before. Called from the event loop, once for a burst of changes. */
+/*
+ * Some next hop is other than before. Called from the event loop, once for a burst of changes. May
+ * call link_follow(), or link_free() as the last thing it does with the link.
+ */
 typedef void link_changed_fn(void *ctx);
 
 /*
- * Opens the sockets and watches them on @event (which may be NULL: nothing is followed then).
- * 0 with @out to be freed by link_free(); or -errno.
+ * Opens the sockets and watches them on @event (which may be NULL: nothing is followed then, and
+ * @changed is not used). @event and @ctx are borrowed until link_free(). Needs no privilege, but
+ * without CAP_NET_ADMIN the kernel is not made to resolve neighbours: only those that it knows by
+ * itself become READY. 0 with @out to be freed by link_free(); or -errno.
  */
 int link_new(struct link **out, sd_event *event, link_changed_fn *changed, void *ctx);
 
 /*
  * Replaces the set of followed addresses by @addrs (sorted or not, duplicates allowed) and asks
  * the kernel for those that are new. Neighbours that are not resolved are asked for (the kernel
- * sends ARP or neighbour solicitations by itself). Does not call `changed`. 0 or -errno.
+ * sends ARP or neighbour solicitations by itself). Does not call `changed`. 0; or -ENOMEM, or
+ * another -errno when the kernel does not answer: the old set then stays.
  */
 int link_follow(struct link *link, const struct sluice_addr *addrs, size_t n);
 

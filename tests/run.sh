@@ -42,7 +42,7 @@ run()
 {
 	timeout -k 30 $LIMIT_S "$@" >"$out" 2>&1 </dev/null &
 	child=$!
-	wait $child
+	wait $child 2>/dev/null
 	local status=$?
 	child=
 	return $status
@@ -70,6 +70,13 @@ tap_count()
 	     END { print passed + 0, failed + 0, skipped + 0, announced + 0 }' "$out"
 }
 
+# What a skipped test printed before, as a rule why.
+tap_skips()
+{
+	awk '/^not ok [0-9]+ # SKIP/ { print "skipped " $6 ": " (before == "" ? "?" : before) }
+	     { before = /^(not )?ok / ? "" : $0 }' "$out"
+}
+
 # report NAME PASSED FAILED SKIPPED [NOTE]
 report()
 {
@@ -84,7 +91,11 @@ report()
 	[ "$3" = 0 ] || printf ', %d failed' "$3"
 	[ "$4" = 0 ] || printf ', %d skipped' "$4"
 	printf '%s\n' "${note:+  ($note)}"
-	[ "$3" = 0 ] || sed 's/^/        /' "$out"
+	if [ "$3" -gt 0 ]; then
+		sed 's/^/        /' "$out"
+	else
+		tap_skips | sed 's/^/        /'
+	fi
 	passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
 }
 

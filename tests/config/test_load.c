@@ -704,7 +704,7 @@ static void assert_full_vips(const struct model *model)
 
 	assert_int_equal(model->n_vips, 2);
 	assert_string_equal(www->name, "www");
-	assert_address(&www->address, "198.18.0.80");
+	assert_address(&www->prefix.addr, "198.18.0.80");
 	assert_int_equal(www->port, 80);
 	assert_int_equal(www->protocol, IPPROTO_TCP);
 	assert_ptr_equal(www->pool, &model->pools[1]);

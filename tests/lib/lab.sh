@@ -304,8 +304,8 @@ lab_log_fail()
 	return 1
 }
 
-# Removes all of the lab, in any state that it may be in.
-lab_remove()
+# Ends all processes of the lab.
+lab_stop()
 {
 	local file
 
@@ -315,10 +315,24 @@ lab_remove()
 	for file in "$LAB"/proc/*; do
 		[ ! -e "$file" ] || lab_kill "${file##*/}" || true
 	done
+}
+
+# Removes all of the lab, in any state that it may be in.
+lab_remove()
+{
+	local file
+
+	lab_stop
 	for file in "$LAB/bpf" "$LAB"/ns/*; do
 		umount "$file" 2>/dev/null || umount --lazy "$file" 2>/dev/null || true
 	done
 	rm -rf --one-file-system "$LAB"
+}
+
+# What sanitizers had to say, in builds that have them.
+lab_sanitizers()
+{
+	grep -hE -A 20 'Sanitizer:|: runtime error:' "$LAB"/*.log
 }
 
 # The end of every script with a lab.
@@ -329,9 +343,14 @@ lab_down()
 	trap - EXIT
 	trap '' HUP INT TERM
 	set +e
-	if [ $status -gt 0 ] && [ $status -lt 77 ] && [ -e "$LAB/sluiced.log" ]; then
-		echo "the last lines of sluiced:"
-		tail -n 20 "$LAB/sluiced.log"
+	if [ -e "$LAB/sluiced.log" ]; then
+		lab_stop
+		if lab_sanitizers; then
+			status=1
+		elif [ $status -gt 0 ] && [ $status -lt 77 ]; then
+			echo "the last lines of sluiced:"
+			tail -n 20 "$LAB/sluiced.log"
+		fi
 	fi >&2
 	[ ! -e "$LAB" ] || lab_remove
 	exit $status

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Config, the operator's wishes and next hops in; records, keys and rings out.
+ */
+#include "daemon/desired.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "config/cleanup.h"
+#include "tests/lib/fixture.h"
+
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct lab {
+	struct model *model;
+	struct wishes wishes;
+	struct ring_cache rings;
+	struct desired *desired;
+} lab;
+
+static int setup(void **state)
+{
+	(void)state;
+	lab = (struct lab){0};
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	desired_free(lab.desired);
+	model_free(lab.model);
+	wishes_fini(&lab.wishes);
+	ring_cache_fini(&lab.rings);
+	return 0;
+}
+
+static void build(const struct desired_port *ports, desired_nexthop_fn *nexthop, const void *ctx)
+{
+	static const struct desired_port unknown[4];
+	const struct desired_input input = {
+		.model = lab.model,
+		.wishes = &lab.wishes,
+		.ports = ports ? ports : unknown,
+		.nexthop = nexthop,
+		.nexthop_ctx = ctx,
+		.rings = &lab.rings,
+	};
+
+	desired_free(TAKE(lab.desired));
+	assert_int_equal(desired_build(&lab.desired, &input), 0);
+}
+
+/* How many slots of a VIP's ring the backend owns. */
+static unsigned int slots_of(size_t vip, size_t backend)
+{
+	const struct desired_vip *v = &lab.desired->vips[vip];
+	unsigned int n = 0;
+
+	for (uint32_t i = 0; i < v->ring->size; i++)
+		n += v->ring->owner[0][i] == backend - v->first;
+	return n;
+}
+
+/* -------------------------------------------------------------------------- states and weights */
+
+static void wishes_go_before_the_config(void **state)
+{
+	static const struct {
+		const char *config;
+		int wished_state; /* -1: none */
+		unsigned int wished_weight;
+		enum model_state state;
+		unsigned int weight;
+		bool in_ring;
+	} cases[] = {
+		{"", -1, 0, MODEL_STATE_ACTIVE, 100, true},
+		{"weight = 7;", -1, 0, MODEL_STATE_ACTIVE, 7, true},
+		{"state = \"draining\";", -1, 0, MODEL_STATE_DRAINING, 100, false},
+		{"state = \"disabled\";", -1, 0, MODEL_STATE_DISABLED, 100, false},
+		{"", MODEL_STATE_DRAINING, 0, MODEL_STATE_DRAINING, 100, false},
+		{"", MODEL_STATE_DISABLED, 0, MODEL_STATE_DISABLED, 100, false},
+		{"state = \"draining\";", MODEL_STATE_ACTIVE, 0, MODEL_STATE_ACTIVE, 100, true},
+		{"", -1, 50, MODEL_STATE_ACTIVE, 50, true},
+		{"weight = 7;", -1, 50, MODEL_STATE_ACTIVE, 50, true},
+		{"weight = 7;", MODEL_STATE_DRAINING, 50, MODEL_STATE_DRAINING, 50, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(cases); i++) {
+		const struct desired_backend *b;
+		char text[512];
+
+		setup(NULL);
+		snprintf(text, sizeof(text),
+			 "interfaces = ( { name = \"eth0\"; } );\n"
+			 "pools = ( { name = \"web\"; backends = (\n"
+			 "  { name = \"a\"; address = \"10.0.0.1\"; %s },\n"
+			 "  { name = \"b\"; address = \"10.0.0.2\"; } ); } );\n"
+			 "vips = ( { name = \"www\"; address = \"192.0.2.1\"; port = 80;\n"
+			 "  protocol = \"tcp\"; pool = \"web\"; ring_size = 4093; } );\n",
+			 cases[i].config);
+		lab.model = fixture_model(text);
+		if (cases[i].wished_state >= 0) {
+			enum model_state wish = (enum model_state)cases[i].wished_state;
+
+			assert_int_equal(wishes_set_state(&lab.wishes, "web", "a", &wish, 1), 0);
+		}
+		if (cases[i].wished_weight)
+			assert_int_equal(wishes_set_weight(&lab.wishes, "web", "a",
+							   cases[i].wished_weight),
+					 0);
+		assert_int_equal(wishes_set_weight(&lab.wishes, "api", "b", 1), 0);
+		build(NULL, NULL, NULL);
+		b = &lab.desired->backends[0];
+		assert_int_equal(b->state, cases[i].state);
+		assert_int_equal(b->state_wished, cases[i].wished_state >= 0);
+		assert_int_equal(b->weight, cases[i].weight);
+		assert_int_equal(b->weight_wished, cases[i].wished_weight != 0);
+		assert_int_equal(slots_of(0, 0) > 0, cases[i].in_ring);
+		assert_int_equal(slots_of(0, 0) + slots_of(0, 1), 4093);
+		assert_int_equal(lab.desired->backends[1].weight, 100);
+		teardown(NULL);
+	}
+}
+
+static void the_ring_follows_the_weights(void **state)
+{
+	(void)state;
+	lab.model = fixture_model("interfaces = ( { name = \"eth0\"; } );\n"
+				  "pools = ( { name = \"web\"; backends = (\n"
+				  "  { name = \"a\"; address = \"10.0.0.1\"; weight = 300; },\n"
+				  "  { name = \"b\"; address = \"10.0.0.2\"; } ); } );\n"
+				  "vips = ( { name = \"www\"; address = \"192.0.2.1\"; port = 80;\n"
+				  "  protocol = \"tcp\"; pool = \"web\"; ring_size = 4093; } );\n");
+	build(NULL, NULL, NULL);
+	assert_in_range(slots_of(0, 0), 4093 * 3 / 4 - 40, 4093 * 3 / 4 + 40);
+	assert_int_equal(wishes_set_weight(&lab.wishes, "web", "b", 300), 0);
+	build(NULL, NULL, NULL);
+	assert_in_range(slots_of(0, 0), 4093 / 2 - 40, 4093 / 2 + 40);
+}
+
+/* ------------------------------------------------------------------------------- ways to backends */
+
+#define MAC1 "\x02\x00\x00\x00\x00\x01"
+#define MAC2 "\x02\x00\x00\x00\x00\x02"
+#define HOP_MAC "\x02\x00\x00\x00\x00\xaa"
+#define DEVICE_MAC "\x02\x00\x00\x00\x00\xdd"
+#define NO_MAC "\0\0\0\0\0\0"
+
+/* Interface 1 has ifindex 11 and MTU 1400, interface 2 has 12 and 9000. */
+static const struct way_case {
+	const char *gateways[2]; /* as text; NULL: none */
+	enum link_state state;   /* LINK_STATE_MAX: nothing is known */
+	unsigned int ifindex;
+	unsigned int mtu;
+	enum desired_way way;
+	uint32_t record_ifindex;
+	uint16_t record_mtu;
+	const char *dmac; /* NULL: there is no next hop */
+	const char *smac;
+} way_cases[] = {
+	/* The kernel's word. */
+	{{NULL}, LINK_READY, 11, 1500, DESIRED_WAY_READY, 11, 1500, HOP_MAC, DEVICE_MAC},
+	{{NULL}, LINK_READY, 77, 1480, DESIRED_WAY_READY, 77, 1480, HOP_MAC, DEVICE_MAC},
+	{{NULL}, LINK_READY, 11, 0, DESIRED_WAY_READY, 11, 0, HOP_MAC, DEVICE_MAC},
+	{{NULL}, LINK_READY, 11, 65535, DESIRED_WAY_READY, 11, 65535, HOP_MAC, DEVICE_MAC},
+	{{NULL}, LINK_READY, 11, 65536, DESIRED_WAY_READY, 11, 65535, HOP_MAC, DEVICE_MAC},
+	{{NULL}, LINK_RESOLVING, 11, 1500, DESIRED_WAY_RESOLVING, 11, 1500, NULL, DEVICE_MAC},
+	{{NULL}, LINK_NO_ROUTE, 0, 0, DESIRED_WAY_NO_ROUTE, 0, 0, NULL, NO_MAC},
+	{{NULL}, LINK_STATE_MAX, 0, 0, DESIRED_WAY_NO_ROUTE, 0, 0, NULL, NO_MAC},
+	{{NULL}, LINK_LOCAL, 0, 0, DESIRED_WAY_LOCAL, 0, 0, NULL, NO_MAC},
+	/* A gateway_mac goes before it, on the port that packets leave by. */
+	{{"02:00:00:00:00:01"},
+	 LINK_READY,
+	 11,
+	 1500,
+	 DESIRED_WAY_STATIC,
+	 11,
+	 1500,
+	 MAC1,
+	 DEVICE_MAC},
+	{{"02:00:00:00:00:01"},
+	 LINK_RESOLVING,
+	 11,
+	 1500,
+	 DESIRED_WAY_STATIC,
+	 11,
+	 1500,
+	 MAC1,
+	 DEVICE_MAC},
+	{{"02:00:00:00:00:01"},
+	 LINK_READY,
+	 12,
+	 1500,
+	 DESIRED_WAY_READY,
+	 12,
+	 1500,
+	 HOP_MAC,
+	 DEVICE_MAC},
+	{{"02:00:00:00:00:01"},
+	 LINK_RESOLVING,
+	 12,
+	 1500,
+	 DESIRED_WAY_RESOLVING,
+	 12,
+	 1500,
+	 NULL,
+	 DEVICE_MAC},
+	{{"02:00:00:00:00:01", "02:00:00:00:00:02"},
+	 LINK_READY,
+	 12,
+	 1500,
+	 DESIRED_WAY_STATIC,
+	 12,
+	 1500,
+	 MAC2,
+	 DEVICE_MAC},
+	{{NULL, "02:00:00:00:00:02"},
+	 LINK_READY,
+	 12,
+	 1500,
+	 DESIRED_WAY_STATIC,
+	 12,
+	 1500,
+	 MAC2,
+	 DEVICE_MAC},
+	{{"02:00:00:00:00:01"},
+	 LINK_READY,
+	 77,
+	 1500,
+	 DESIRED_WAY_READY,
+	 77,
+	 1500,
+	 HOP_MAC,
+	 DEVICE_MAC},
+	/* Without a route: out by the port that it came in by, to the first gateway_mac. */
+	{{"02:00:00:00:00:01", "02:00:00:00:00:02"},
+	 LINK_NO_ROUTE,
+	 0,
+	 0,
+	 DESIRED_WAY_STATIC,
+	 0,
+	 1400,
+	 MAC1,
+	 NO_MAC},
+	{{NULL, "02:00:00:00:00:02"},
+	 LINK_NO_ROUTE,
+	 0,
+	 0,
+	 DESIRED_WAY_STATIC,
+	 0,
+	 9000,
+	 MAC2,
+	 NO_MAC},
+	{{"02:00:00:00:00:01"}, LINK_STATE_MAX, 0, 0, DESIRED_WAY_STATIC, 0, 1400, MAC1, NO_MAC},
+	/* Nothing goes to ourselves. */
+	{{"02:00:00:00:00:01"}, LINK_LOCAL, 0, 0, DESIRED_WAY_LOCAL, 0, 0, NULL, NO_MAC},
+};
+
+static bool nexthop(const void *ctx, const struct sluice_addr *addr, struct link_nexthop *out)
+{
+	const struct way_case *c = ctx;
+	char text[ADDR_TEXT_MAX];
+
+	assert_string_equal(addr_print(addr, text), "10.0.0.1");
+	if (c->state == LINK_STATE_MAX)
+		return false;
+	*out = (struct link_nexthop){.state = c->state, .ifindex = c->ifindex, .mtu = c->mtu};
+	if (c->state == LINK_READY)
+		memcpy(out->mac, HOP_MAC, 6);
+	if (c->ifindex)
+		memcpy(out->device_mac, DEVICE_MAC, 6);
+	return true;
+}
+
+static void gateway_text(char *text, size_t size, const char *gateway)
+{
+	snprintf(text, size, gateway ? "gateway_mac = \"%s\";" : "%s", gateway ? gateway : "");
+}
+
+static void ways_come_from_the_kernel_or_a_gateway(void **state)
+{
+	static const struct desired_port ports[] = {{11, 1400}, {12, 9000}};
+
+	(void)state;
+	for (size_t i = 0; i < N(way_cases); i++) {
+		const struct way_case *c = &way_cases[i];
+		struct sluice_backend expected = {
+			.encap = SLUICE_ENCAP_IPIP,
+			.ifindex = c->record_ifindex,
+			.mtu = c->record_mtu,
+			.flags = c->dmac ? SLUICE_BACKEND_NEXTHOP : 0,
+		};
+		char text[512], first[64], second[64];
+
+		setup(NULL);
+		gateway_text(first, sizeof(first), c->gateways[0]);
+		gateway_text(second, sizeof(second), c->gateways[1]);
+		snprintf(text, sizeof(text),
+			 "interfaces = ( { name = \"eth0\"; %s }, { name = \"eth1\"; %s } );\n"
+			 "pools = ( { name = \"web\"; backends = (\n"
+			 "  { name = \"a\"; address = \"10.0.0.1\"; } ); } );\n",
+			 first, second);
+		lab.model = fixture_model(text);
+		build(ports, nexthop, c);
+		assert_int_equal(addr_parse(&expected.addr, "10.0.0.1"), 0);
+		if (c->dmac)
+			memcpy(expected.dmac, c->dmac, 6);
+		memcpy(expected.smac, c->smac, 6);
+		if (lab.desired->backends[0].way != c->way ||
+		    memcmp(&lab.desired->backends[0].record, &expected, sizeof(expected)) != 0)
+			print_message("case %zu\n", i);
+		assert_string_equal(desired_way_name(lab.desired->backends[0].way),
+				    desired_way_name(c->way));
+		assert_memory_equal(&lab.desired->backends[0].record, &expected, sizeof(expected));
+		teardown(NULL);
+	}
+}
+
+static void ways_have_names(void **state)
+{
+	static const char *const names[DESIRED_WAY_MAX] = {
+		[DESIRED_WAY_NO_ROUTE] = "no_route", [DESIRED_WAY_RESOLVING] = "resolving",
+		[DESIRED_WAY_READY] = "ready",       [DESIRED_WAY_LOCAL] = "local",
+		[DESIRED_WAY_STATIC] = "static",
+	};
+
+	(void)state;
+	for (int i = 0; i < DESIRED_WAY_MAX; i++)
+		assert_string_equal(desired_way_name(i), names[i]);
+}
+
+/* ----------------------------------------------------------------------------- VIPs and their rings */
+
+static const char two_pools[] =
+	"interfaces = ( { name = \"eth0\"; } );\n"
+	"pools = (\n"
+	"  { name = \"web\"; backends = ( { name = \"a\"; address = \"10.0.0.1\"; },\n"
+	"                                { name = \"b\"; address = \"10.0.0.2\"; } ); },\n"
+	"  { name = \"none\"; },\n"
+	"  { name = \"api\"; backends = ( { name = \"c\"; address = \"10.0.0.1\"; },\n"
+	"                                { name = \"d\"; address = \"10.0.0.2\"; } ); },\n"
+	"  { name = \"six\"; backends = ( { name = \"e\"; address = \"10.0.0.6\"; } ); } );\n"
+	"vips = (\n"
+	"  { name = \"one\"; address = \"192.0.2.1\"; port = 80; protocol = \"tcp\";\n"
+	"    pool = \"web\"; ring_size = 4093; },\n"
+	"  { name = \"two\"; address = \"192.0.2.1\"; port = 443; protocol = \"udp\";\n"
+	"    pool = \"web\"; ring_size = 4093; },\n"
+	"  { name = \"three\"; address = \"192.0.2.1\"; port = 81; protocol = \"tcp\";\n"
+	"    pool = \"api\"; ring_size = 4093; },\n"
+	"  { name = \"v1\"; address = \"192.0.2.1\"; port = 82; protocol = \"tcp\";\n"
+	"    pool = \"web\"; ring_size = 4093; maglev = \"v1\"; },\n"
+	"  { name = \"larger\"; address = \"192.0.2.1\"; port = 83; protocol = \"tcp\";\n"
+	"    pool = \"web\"; ring_size = 16381; },\n"
+	"  { name = \"empty\"; address = \"192.0.2.1\"; port = 84; protocol = \"tcp\";\n"
+	"    pool = \"none\"; ring_size = 4093; },\n"
+	"  { name = \"six\"; address = \"192.0.2.6\"; port = 80; protocol = \"tcp\";\n"
+	"    pool = \"six\"; ring_size = 4093; } );\n";
+
+static void vips_have_their_key_and_their_pool(void **state)
+{
+	static const struct {
+		const char *addr;
+		uint16_t port;
+		uint8_t proto;
+		size_t first;
+	} expected[] = {
+		{"192.0.2.1", 80, IPPROTO_TCP, 0},    {"192.0.2.1", 443, IPPROTO_UDP, 0},
+		{"192.0.2.1", 81, IPPROTO_TCP, 2},    {"192.0.2.1", 82, IPPROTO_TCP, 0},
+		{"192.0.2.1", 83, IPPROTO_TCP, 0},    {"192.0.2.1", 84, IPPROTO_TCP, 2},
+		{"2001:db8::80", 80, IPPROTO_TCP, 4},
+	};
+
+	(void)state;
+	lab.model = fixture_model(two_pools);
+	assert_int_equal(addr_parse(&lab.model->pools[3].backends[0].address, "2001:db8::1"), 0);
+	assert_int_equal(addr_parse(&lab.model->vips[6].address, "2001:db8::80"), 0);
+	build(NULL, NULL, NULL);
+	assert_int_equal(lab.desired->n_backends, 5);
+	assert_string_equal(lab.desired->backends[2].backend->name, "c");
+	assert_string_equal(lab.desired->backends[2].pool->name, "api");
+	assert_int_equal(lab.desired->backends[2].record.encap, SLUICE_ENCAP_IPIP);
+	assert_int_equal(lab.desired->backends[4].record.encap, SLUICE_ENCAP_IP6);
+	assert_int_equal(lab.desired->n_vips, N(expected));
+	for (size_t i = 0; i < N(expected); i++) {
+		const struct desired_vip *v = &lab.desired->vips[i];
+		struct sluice_vip_key key = {
+			.port = htons(expected[i].port),
+			.proto = expected[i].proto,
+		};
+
+		assert_int_equal(addr_parse(&key.addr, expected[i].addr), 0);
+		assert_memory_equal(&v->key, &key, sizeof(key));
+		assert_ptr_equal(v->vip, &lab.model->vips[i]);
+		assert_int_equal(v->first, expected[i].first);
+		assert_int_equal(v->ring->size, lab.model->vips[i].ring_size);
+		assert_int_equal(v->flags, 0);
+	}
+	for (uint32_t i = 0; i < 4093; i++)
+		assert_int_equal(lab.desired->vips[5].ring->owner[0][i], RING_NONE);
+}
+
+static const struct ring *ring(size_t vip)
+{
+	return lab.desired->vips[vip].ring;
+}
+
+static void equal_rings_are_one(void **state)
+{
+	(void)state;
+	lab.model = fixture_model(two_pools);
+	build(NULL, NULL, NULL);
+	assert_ptr_equal(ring(0), ring(1));
+	assert_ptr_equal(ring(0), ring(2)); /* another pool of the same members */
+	assert_ptr_not_equal(ring(0), ring(3));
+	assert_ptr_not_equal(ring(0), ring(4));
+	assert_ptr_not_equal(ring(0), ring(5));
+	assert_int_equal(lab.rings.n, 5);
+}
+
+static void rings_that_do_not_change_are_not_built_anew(void **state)
+{
+	static const enum model_state draining = MODEL_STATE_DRAINING;
+	const struct ring *web;
+
+	(void)state;
+	lab.model = fixture_model(two_pools);
+	build(NULL, NULL, NULL);
+	web = ring(0);
+	assert_int_equal(wishes_set_state(&lab.wishes, "web", "a", &draining, 1), 0);
+	ring_cache_begin(&lab.rings);
+	build(NULL, NULL, NULL);
+	assert_ptr_not_equal(ring(0), web);
+	assert_ptr_equal(ring(2), web);
+	ring_cache_sweep(&lab.rings);
+	assert_int_equal(lab.rings.n, 6); /* v1's and the larger one are others now */
+	assert_ptr_equal(ring(2), web);
+	assert_int_equal(slots_of(2, 2) + slots_of(2, 3), 4093);
+
+	assert_int_equal(wishes_set_state(&lab.wishes, "web", "a", NULL, 1), 0);
+	ring_cache_begin(&lab.rings);
+	build(NULL, NULL, NULL);
+	ring_cache_sweep(&lab.rings);
+	assert_ptr_equal(ring(0), web);
+	assert_int_equal(lab.rings.n, 5);
+}
+
+static void a_ring_lives_until_the_sweep_that_finds_it_unused(void **state)
+{
+	static const struct ring_member members[] = {{.weight = 1}, {.weight = 2}};
+	const struct ring_spec one = {MODEL_MAGLEV_V2, 13, 1, members, 2};
+	struct ring_spec other = one;
+	const struct ring *a, *b;
+
+	(void)state;
+	assert_int_equal(ring_cache_get(&lab.rings, &one, &a), 0);
+	for (int i = 0; i < 4; i++) {
+		other = one;
+		if (i == 0)
+			other.maglev = MODEL_MAGLEV_V1;
+		else if (i == 1)
+			other.ranks = 2;
+		else if (i == 2)
+			other.n = 1;
+		else
+			other.members = &members[1], other.n = 1;
+		assert_int_equal(ring_cache_get(&lab.rings, &other, &b), 0);
+		assert_ptr_not_equal(a, b);
+		assert_int_equal(lab.rings.n, i + 2);
+	}
+	other.size = 14;
+	b = NULL;
+	assert_int_equal(ring_cache_get(&lab.rings, &other, &b), -EINVAL);
+	assert_null(b);
+	assert_int_equal(lab.rings.n, 5);
+	ring_cache_sweep(&lab.rings);
+	assert_int_equal(lab.rings.n, 5);
+	ring_cache_begin(&lab.rings);
+	assert_int_equal(ring_cache_get(&lab.rings, &one, &b), 0);
+	assert_ptr_equal(a, b);
+	ring_cache_sweep(&lab.rings);
+	assert_int_equal(lab.rings.n, 1);
+	assert_int_equal(a->size, 13);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(wishes_go_before_the_config),
+		TEST(the_ring_follows_the_weights),
+		cmocka_unit_test(ways_come_from_the_kernel_or_a_gateway),
+		cmocka_unit_test(ways_have_names),
+		TEST(vips_have_their_key_and_their_pool),
+		TEST(equal_rings_are_one),
+		TEST(rings_that_do_not_change_are_not_built_anew),
+		TEST(a_ring_lives_until_the_sweep_that_finds_it_unused),
+	};
+
+	return cmocka_run_group_tests_name("daemon/desired", tests, NULL, NULL);
+}

@@ -1,0 +1,933 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Next hops against a real kernel: each test gets two network namespaces of its own, "us" (which
+ * the process is in) and the peer, joined by two veth pairs. Nothing but file descriptors holds
+ * them, so they end with the process, however it ends.
+ *
+ *	us: v1 10.1.0.1/16 fd00:1::1/64 02:00:00:00:01:01 -- p1 10.1.0.2 fd00:1::2 02:00:00:00:01:02
+ *	    v2 10.2.0.1/16 fd00:2::1/64 02:00:00:00:02:01 -- p2 10.2.0.2 fd00:2::2 02:00:00:00:02:02
+ */
+#include "daemon/link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "config/cleanup.h"
+
+#define PATIENCE_S 10
+#define PEER1 "02:00:00:00:01:02"
+#define PEER2 "02:00:00:00:02:02"
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct lab {
+	const char *missing; /* why there is no lab; NULL: there is one */
+	int home;            /* the namespace that the process began in */
+	int us;
+	int peer;
+	sd_event *event;
+	struct link *link;
+	unsigned int changes; /* calls of `changed` */
+	bool follow_when_changed;
+} lab;
+
+/* ------------------------------------------------------------------------------------- helpers */
+
+/* Runs a shell command as root in namespace @ns. Its exit status. */
+static int run(int ns, const char *command)
+{
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (seteuid(0) || setns(ns, CLONE_NEWNET))
+			_exit(126);
+		execl("/bin/sh", "sh", "-ec", command, (char *)NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+/* Runs a shell command that has to succeed. */
+__attribute__((format(printf, 2, 3))) static void sh(int ns, const char *fmt, ...)
+{
+	char command[1024];
+	va_list args;
+	int status;
+
+	va_start(args, fmt);
+	vsnprintf(command, sizeof(command), fmt, args);
+	va_end(args);
+	status = run(ns, command);
+	if (status)
+		fail_msg("exit status %d: %s", status, command);
+}
+
+static struct sluice_addr address(const char *text)
+{
+	struct sluice_addr addr;
+
+	assert_int_equal(addr_parse(&addr, text), 0);
+	return addr;
+}
+
+static struct link_nexthop nexthop(const char *text)
+{
+	struct sluice_addr addr = address(text);
+	struct link_nexthop out;
+
+	assert_true(link_nexthop(lab.link, &addr, &out));
+	return out;
+}
+
+static void follow(const char *const *texts, size_t n)
+{
+	struct sluice_addr addrs[32];
+
+	assert_true(n <= N(addrs));
+	for (size_t i = 0; i < n; i++)
+		addrs[i] = address(texts[i]);
+	assert_int_equal(link_follow(lab.link, addrs, n), 0);
+}
+
+#define FOLLOW(...) \
+	do { \
+		const char *const list_[] = {__VA_ARGS__}; \
+		follow(list_, N(list_)); \
+	} while (0)
+
+/* Runs the event loop until @done says so; false: it did not in PATIENCE_S. */
+static bool loop_until(bool (*done)(const void *what), const void *what)
+{
+	struct timespec start, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	while (!done(what)) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec - start.tv_sec > PATIENCE_S)
+			return false;
+		assert_true(sd_event_run(lab.event, 50000) >= 0);
+	}
+	return true;
+}
+
+/* What a next hop is to be; what is NULL or 0 may be anything. */
+struct wish {
+	const char *addr;
+	enum link_state state;
+	const char *mac;
+	const char *device;
+	unsigned int mtu;
+	const char *device_mac;
+};
+
+#define WISH(addr_, state_, ...) \
+	{ \
+		.addr = addr_, .state = state_, ##__VA_ARGS__ \
+	}
+
+static bool mac_is(const uint8_t mac[6], const char *text)
+{
+	char buffer[MAC_TEXT_MAX];
+
+	return !text || !strcmp(addr_mac_print(mac, buffer), text);
+}
+
+static bool wish_true(const void *what)
+{
+	const struct wish *wish = what;
+	struct link_nexthop is = nexthop(wish->addr);
+
+	return is.state == wish->state && mac_is(is.mac, wish->mac) &&
+	       (!wish->device || is.ifindex == if_nametoindex(wish->device)) &&
+	       (!wish->mtu || is.mtu == wish->mtu) && mac_is(is.device_mac, wish->device_mac);
+}
+
+static void check_wish(const struct wish *wish)
+{
+	struct link_nexthop is = nexthop(wish->addr);
+	char mac[MAC_TEXT_MAX], device_mac[MAC_TEXT_MAX];
+
+	if (!wish_true(wish))
+		fail_msg("%s: is %s, device %u (%s), mtu %u, mac %s; not as it should be",
+			 wish->addr, link_state_name(is.state), is.ifindex,
+			 addr_mac_print(is.device_mac, device_mac), is.mtu,
+			 addr_mac_print(is.mac, mac));
+}
+
+#define AWAIT(...) \
+	do { \
+		const struct wish wish_ = WISH(__VA_ARGS__); \
+		loop_until(wish_true, &wish_); \
+		check_wish(&wish_); \
+	} while (0)
+
+#define CHECK(...) check_wish(&(const struct wish)WISH(__VA_ARGS__))
+
+static void on_changed(void *ctx)
+{
+	struct lab *l = ctx;
+
+	l->changes++;
+	if (l->follow_when_changed)
+		FOLLOW("10.2.0.2");
+}
+
+/* ---------------------------------------------------------------------------------- the lab */
+
+static int group_setup(void **state)
+{
+	(void)state;
+	lab = (struct lab){.home = -1, .us = -1, .peer = -1};
+	if (geteuid() != 0) {
+		lab.missing = "network namespaces need root";
+		return 0;
+	}
+	lab.home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (lab.home < 0 || unshare(CLONE_NEWNET))
+		lab.missing = "no network namespace can be made here";
+	else if (run(lab.home, "ip -V >/dev/null 2>&1"))
+		lab.missing = "iproute2 is not installed";
+	return 0;
+}
+
+static int group_teardown(void **state)
+{
+	(void)state;
+	if (lab.home >= 0) {
+		setns(lab.home, CLONE_NEWNET);
+		close(lab.home);
+	}
+	return 0;
+}
+
+static int namespace_new(void)
+{
+	int fd;
+
+	if (unshare(CLONE_NEWNET))
+		return -1;
+	fd = open("/proc/self/ns/net", O_RDONLY);
+	return fd;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	lab.changes = 0;
+	lab.follow_when_changed = false;
+	if (lab.missing)
+		return 0;
+	lab.peer = namespace_new();
+	lab.us = namespace_new();
+	assert_true(lab.peer >= 0 && lab.us >= 0);
+	sh(lab.us,
+	   "ip link set lo up\n"
+	   "for i in 1 2; do\n"
+	   "	ip link add v$i address 02:00:00:00:0$i:01 type veth \\\n"
+	   "		peer name p$i address 02:00:00:00:0$i:02 netns /proc/%d/fd/%d\n"
+	   "	ip link set v$i addrgenmode none\n"
+	   "	ip addr add 10.$i.0.1/16 dev v$i\n"
+	   "	ip addr add fd00:$i::1/64 dev v$i nodad\n"
+	   "	ip addr add fe80::$i:1/64 dev v$i nodad\n"
+	   "	ip link set v$i up\n"
+	   "done",
+	   (int)getpid(), lab.peer);
+	sh(lab.peer, "ip link set lo up\n"
+		     "for i in 1 2; do\n"
+		     "	ip link set p$i addrgenmode none\n"
+		     "	ip addr add 10.$i.0.2/16 dev p$i\n"
+		     "	ip addr add fd00:$i::2/64 dev p$i nodad\n"
+		     "	ip addr add fe80::$i:2/64 dev p$i nodad\n"
+		     "	ip link set p$i up\n"
+		     "done");
+	assert_true(sd_event_new(&lab.event) >= 0);
+	assert_int_equal(link_new(&lab.link, lab.event, on_changed, &lab), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	link_free(lab.link);
+	lab.link = NULL;
+	lab.event = sd_event_unref(lab.event);
+	if (lab.missing)
+		return 0;
+	if (seteuid(0) || setns(lab.home, CLONE_NEWNET))
+		return -1;
+	close(lab.peer);
+	close(lab.us);
+	return 0;
+}
+
+#define NEED_LAB() \
+	do { \
+		if (lab.missing) { \
+			print_message("%s\n", lab.missing); \
+			skip(); \
+		} \
+	} while (0)
+
+/* --------------------------------------------------------------------------------------- tests */
+
+static void direct_neighbours_are_resolved_by_the_kernel(void **state)
+{
+	(void)state;
+	NEED_LAB();
+	FOLLOW("10.1.0.2", "fd00:1::2", "10.2.0.2", "fd00:2::2");
+	AWAIT("10.1.0.2", LINK_READY, .mac = PEER1, .device = "v1", .mtu = 1500,
+	      .device_mac = "02:00:00:00:01:01");
+	AWAIT("fd00:1::2", LINK_READY, .mac = PEER1, .device = "v1", .mtu = 1500,
+	      .device_mac = "02:00:00:00:01:01");
+	AWAIT("10.2.0.2", LINK_READY, .mac = PEER2, .device = "v2", .mtu = 1500,
+	      .device_mac = "02:00:00:00:02:01");
+	AWAIT("fd00:2::2", LINK_READY, .mac = PEER2, .device = "v2", .mtu = 1500,
+	      .device_mac = "02:00:00:00:02:01");
+}
+
+static void a_route_leads_to_its_gateway(void **state)
+{
+	static const struct {
+		const char *route;
+		const char *addr;
+		const char *mac;
+		const char *device;
+	} cases[] = {
+		{"10.5.0.0/16 via 10.1.0.2", "10.5.0.1", PEER1, "v1"},
+		{"10.6.0.0/16 via inet6 fd00:2::2", "10.6.0.1", PEER2, "v2"},
+		{"10.7.0.0/16 dev v2 via 10.77.0.1 onlink", "10.7.0.1", "02:00:00:00:77:01", "v2"},
+		{"fd05::/64 via fd00:1::2", "fd05::1", PEER1, "v1"},
+		{"default via 10.2.0.2", "192.0.2.1", PEER2, "v2"},
+		{"-6 default via fd00:2::2", "2001:db8::1", PEER2, "v2"},
+	};
+
+	(void)state;
+	NEED_LAB();
+	sh(lab.us, "ip neigh add 10.77.0.1 lladdr 02:00:00:00:77:01 dev v2");
+	for (size_t i = 0; i < N(cases); i++) {
+		bool v6 = !strncmp(cases[i].route, "-6 ", 3);
+
+		sh(lab.us, "ip %s route add %s", v6 ? "-6" : "", cases[i].route + (v6 ? 3 : 0));
+		FOLLOW(cases[i].addr);
+		AWAIT(cases[i].addr, LINK_READY, .mac = cases[i].mac, .device = cases[i].device,
+		      .mtu = 1500);
+	}
+}
+
+static void dead_ends_and_own_addresses_are_told_apart(void **state)
+{
+	static const struct {
+		const char *command; /* first */
+		const char *addr;
+		enum link_state state;
+	} cases[] = {
+		{NULL, "192.0.2.1", LINK_NO_ROUTE},
+		{NULL, "2001:db8::1", LINK_NO_ROUTE},
+		{"ip route add blackhole 10.11.0.0/16", "10.11.0.1", LINK_NO_ROUTE},
+		{"ip route add unreachable 10.12.0.0/16", "10.12.0.1", LINK_NO_ROUTE},
+		{"ip route add prohibit 10.13.0.0/16", "10.13.0.1", LINK_NO_ROUTE},
+		{"ip route add blackhole fd11::/64", "fd11::1", LINK_NO_ROUTE},
+		{"ip route add unreachable fd12::/64", "fd12::1", LINK_NO_ROUTE},
+		{"ip route add prohibit fd13::/64", "fd13::1", LINK_NO_ROUTE},
+		{"ip route add 10.14.0.0/16 dev lo", "10.14.0.1", LINK_NO_ROUTE},
+		{"ip link add v3 up arp off type veth; ip route add 10.15.0.0/16 dev v3",
+		 "10.15.0.1", LINK_NO_ROUTE},
+		{"ip tuntap add mode tun t0 && ip link set t0 up && ip route add 10.16.0.0/16 dev "
+		 "t0 "
+		 "|| :",
+		 "10.16.0.1", LINK_NO_ROUTE},
+		{"ip route add 10.17.0.0/16 encap ip id 1 dst 10.1.0.2 dev v1 || :", "10.17.0.1",
+		 LINK_NO_ROUTE},
+		{NULL, "10.1.255.255", LINK_NO_ROUTE}, /* broadcast */
+		{NULL, "10.1.0.1", LINK_LOCAL},
+		{NULL, "fd00:2::1", LINK_LOCAL},
+		{NULL, "127.0.0.1", LINK_LOCAL},
+		{NULL, "::1", LINK_LOCAL},
+	};
+	static const struct link_nexthop zero;
+
+	(void)state;
+	NEED_LAB();
+	for (size_t i = 0; i < N(cases); i++) {
+		struct link_nexthop is;
+
+		if (cases[i].command)
+			sh(lab.us, "%s", cases[i].command);
+		FOLLOW(cases[i].addr);
+		CHECK(cases[i].addr, cases[i].state);
+		is = nexthop(cases[i].addr);
+		assert_memory_equal(is.mac, zero.mac, sizeof(is.mac));
+		assert_memory_equal(is.device_mac, zero.device_mac, sizeof(is.device_mac));
+		assert_int_equal(is.ifindex, 0);
+		assert_int_equal(is.mtu, 0);
+	}
+}
+
+static void neighbour_states_are_understood(void **state)
+{
+	static const struct {
+		const char *nud;
+		enum link_state state;
+	} cases[] = {
+		{"reachable", LINK_READY},  {"stale", LINK_READY},          {"delay", LINK_READY},
+		{"probe", LINK_READY},      {"permanent", LINK_READY},      {"noarp", LINK_READY},
+		{"failed", LINK_RESOLVING}, {"incomplete", LINK_RESOLVING},
+	};
+	static const char *const addrs[] = {"10.1.0.9", "fd00:1::9"};
+
+	(void)state;
+	NEED_LAB();
+	/* The states do not pass on by themselves. */
+	sh(lab.us, "for t in arp_cache ndisc_cache; do\n"
+		   "	ip ntable change name $t dev v1 retrans 100000 delay_probe 100000\n"
+		   "done");
+	for (size_t i = 0; i < N(cases); i++) {
+		for (size_t j = 0; j < N(addrs); j++) {
+			bool ready = cases[i].state == LINK_READY;
+
+			assert_int_equal(link_follow(lab.link, NULL, 0), 0);
+			sh(lab.us,
+			   "ip neigh flush dev v1 nud all\n"
+			   "ip neigh replace %s lladdr 02:00:00:00:01:09 dev v1 nud %s",
+			   addrs[j], cases[i].nud);
+			FOLLOW(addrs[j]);
+			CHECK(addrs[j], cases[i].state,
+			      .mac = ready ? "02:00:00:00:01:09" : "00:00:00:00:00:00",
+			      .device = "v1", .mtu = 1500, .device_mac = "02:00:00:00:01:01");
+		}
+	}
+}
+
+/* @what: an address. */
+static bool kernel_gave_up(const void *what)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "ip neigh show %s | grep -q FAILED", (const char *)what);
+	return !run(lab.us, command);
+}
+
+static void an_unresolved_neighbour_is_asked_for_again(void **state)
+{
+	(void)state;
+	NEED_LAB();
+	sh(lab.us,
+	   "for t in arp_cache ndisc_cache; do ip ntable change name $t dev v1 retrans 100; done");
+	FOLLOW("10.1.0.9", "fd00:1::9");
+	CHECK("10.1.0.9", LINK_RESOLVING);
+	CHECK("fd00:1::9", LINK_RESOLVING);
+	assert_true(loop_until(kernel_gave_up, "10.1.0.9"));
+	assert_true(loop_until(kernel_gave_up, "fd00:1::9"));
+	assert_int_equal(lab.changes, 0);
+	sh(lab.peer, "ip addr add 10.1.0.9/16 dev p1; ip addr add fd00:1::9/64 dev p1 nodad");
+	AWAIT("10.1.0.9", LINK_READY, .mac = PEER1);
+	AWAIT("fd00:1::9", LINK_READY, .mac = PEER1);
+	assert_in_range(lab.changes, 1, 2);
+}
+
+static void a_neighbour_that_fails_is_resolving_until_it_is_back(void **state)
+{
+	static const char *const addrs[] = {"10.1.0.2", "fd00:1::2"};
+
+	(void)state;
+	NEED_LAB();
+	sh(lab.us,
+	   "for t in arp_cache ndisc_cache; do ip ntable change name $t dev v1 retrans 100; done");
+	FOLLOW(addrs[0], addrs[1]);
+	AWAIT(addrs[0], LINK_READY, .mac = PEER1);
+	AWAIT(addrs[1], LINK_READY, .mac = PEER1);
+	for (size_t i = 0; i < N(addrs); i++) {
+		int bits = i ? 64 : 16;
+
+		lab.changes = 0;
+		sh(lab.peer, "ip addr del %s/%d dev p1", addrs[i], bits);
+		sh(lab.us, "ip neigh change %s dev v1 nud probe", addrs[i]);
+		AWAIT(addrs[i], LINK_RESOLVING, .mac = "00:00:00:00:00:00", .device = "v1");
+		assert_int_equal(lab.changes, 1);
+		sh(lab.peer, "ip addr add %s/%d dev p1 %s", addrs[i], bits, i ? "nodad" : "");
+		AWAIT(addrs[i], LINK_READY, .mac = PEER1);
+	}
+}
+
+static void a_stale_neighbour_with_a_wrong_mac_is_healed(void **state)
+{
+	static const char *const addrs[] = {"10.1.0.2", "fd00:1::2"};
+
+	(void)state;
+	NEED_LAB();
+	sh(lab.us, "for t in arp_cache ndisc_cache; do\n"
+		   "	ip ntable change name $t dev v1 retrans 100 delay_probe 100\n"
+		   "done");
+	for (size_t i = 0; i < N(addrs); i++) {
+		sh(lab.us, "ip neigh replace %s lladdr 02:00:00:00:01:66 dev v1 nud stale",
+		   addrs[i]);
+		FOLLOW(addrs[i]);
+		CHECK(addrs[i], LINK_READY, .mac = "02:00:00:00:01:66");
+		AWAIT(addrs[i], LINK_READY, .mac = PEER1);
+	}
+}
+
+/* The peer sends us a datagram that nobody reads. */
+static void peer_sends(const char *to)
+{
+	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6, .sin6_port = htons(9)};
+	struct sluice_addr addr = address(to);
+	int fd;
+
+	memcpy(&sin6.sin6_addr, &addr, sizeof(addr));
+	assert_int_equal(setns(lab.peer, CLONE_NEWNET), 0);
+	fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(setns(lab.us, CLONE_NEWNET), 0);
+	assert_true(fd >= 0);
+	assert_int_equal(sendto(fd, "", 1, 0, (struct sockaddr *)&sin6, sizeof(sin6)), 1);
+	close(fd);
+}
+
+static void a_new_mac_of_the_neighbour_is_followed(void **state)
+{
+	(void)state;
+	NEED_LAB();
+	FOLLOW("10.1.0.2", "fd00:1::2");
+	AWAIT("10.1.0.2", LINK_READY, .mac = PEER1);
+	AWAIT("fd00:1::2", LINK_READY, .mac = PEER1);
+	lab.changes = 0;
+	/* It has to ask who we are, and from that our kernel learns the new address. */
+	sh(lab.peer, "ip link set p1 address 02:00:00:00:01:99; ip neigh flush dev p1");
+	peer_sends("10.1.0.1");
+	peer_sends("fd00:1::1");
+	AWAIT("10.1.0.2", LINK_READY, .mac = "02:00:00:00:01:99");
+	AWAIT("fd00:1::2", LINK_READY, .mac = "02:00:00:00:01:99");
+	assert_in_range(lab.changes, 1, 2);
+}
+
+static void a_permanent_neighbour_replaced_is_followed_and_stays_permanent(void **state)
+{
+	static const char *const addrs[] = {"10.1.0.9", "fd00:1::9"};
+
+	(void)state;
+	NEED_LAB();
+	for (size_t i = 0; i < N(addrs); i++) {
+		sh(lab.us, "ip neigh add %s lladdr 02:00:00:00:09:01 dev v1 nud permanent",
+		   addrs[i]);
+		FOLLOW(addrs[i]);
+		CHECK(addrs[i], LINK_READY, .mac = "02:00:00:00:09:01");
+		sh(lab.us, "ip neigh show %s | grep -q PERMANENT", addrs[i]);
+		lab.changes = 0;
+		sh(lab.us, "ip neigh replace %s lladdr 02:00:00:00:09:02 dev v1 nud permanent",
+		   addrs[i]);
+		AWAIT(addrs[i], LINK_READY, .mac = "02:00:00:00:09:02");
+		assert_int_equal(lab.changes, 1);
+		sh(lab.us, "ip neigh show %s | grep -q PERMANENT", addrs[i]);
+		sh(lab.us, "ip neigh del %s dev v1", addrs[i]);
+		AWAIT(addrs[i], LINK_RESOLVING);
+	}
+}
+
+static void route_changes_are_followed(void **state)
+{
+	static const struct {
+		const char *command;
+		struct wish wish;
+	} steps[] = {
+		{"ip route add 10.5.0.0/16 via 10.1.0.2",
+		 WISH("10.5.0.1", LINK_READY, .mac = PEER1, .device = "v1")},
+		{"ip route replace 10.5.0.0/16 via 10.2.0.2",
+		 WISH("10.5.0.1", LINK_READY, .mac = PEER2, .device = "v2")},
+		{"ip route add 10.5.0.1/32 via 10.1.0.2",
+		 WISH("10.5.0.1", LINK_READY, .mac = PEER1, .device = "v1")},
+		{"ip route del 10.5.0.1/32",
+		 WISH("10.5.0.1", LINK_READY, .mac = PEER2, .device = "v2")},
+		{"ip route add 10.5.0.0/20 via inet6 fd00:1::2",
+		 WISH("10.5.0.1", LINK_READY, .mac = PEER1)},
+		{"ip route add default via 10.2.0.2", WISH("192.0.2.1", LINK_READY, .mac = PEER2)},
+		{"ip route add blackhole 192.0.2.0/25", WISH("192.0.2.1", LINK_NO_ROUTE)},
+		{"ip route add table 100 default via 10.1.0.2; ip rule add to 192.0.2.1 table 100",
+		 WISH("192.0.2.1", LINK_READY, .mac = PEER1)},
+		{"ip rule del to 192.0.2.1 table 100", WISH("192.0.2.1", LINK_NO_ROUTE)},
+		{"ip -6 route add default via fd00:1::2",
+		 WISH("fd05::1", LINK_READY, .mac = PEER1, .device = "v1")},
+		{"ip -6 route add fd05::/16 via fd00:2::2",
+		 WISH("fd05::1", LINK_READY, .mac = PEER2, .device = "v2")},
+		{"ip -6 route add table 100 default via fd00:1::2; ip -6 rule add to fd05::1 table "
+		 "100",
+		 WISH("fd05::1", LINK_READY, .mac = PEER1, .device = "v1")},
+		{"ip nexthop add id 7 via 10.1.0.2 dev v1; ip route add 10.6.0.0/16 nhid 7",
+		 WISH("10.6.0.1", LINK_READY, .mac = PEER1, .device = "v1")},
+		{"ip nexthop replace id 7 via 10.2.0.2 dev v2",
+		 WISH("10.6.0.1", LINK_READY, .mac = PEER2, .device = "v2")},
+		{"ip addr add 10.6.0.1/32 dev lo", WISH("10.6.0.1", LINK_LOCAL)},
+		{"ip addr del 10.6.0.1/32 dev lo",
+		 WISH("10.6.0.1", LINK_READY, .mac = PEER2, .device = "v2")},
+	};
+
+	(void)state;
+	NEED_LAB();
+	sh(lab.us, "echo 0 2>/dev/null >/proc/sys/net/ipv4/nexthop_compat_mode || :");
+	FOLLOW("10.5.0.1", "192.0.2.1", "fd05::1", "10.6.0.1", "10.4.0.1", "fd04::1");
+	for (size_t i = 0; i < N(steps); i++) {
+		sh(lab.us, "%s", steps[i].command);
+		loop_until(wish_true, &steps[i].wish);
+		check_wish(&steps[i].wish);
+	}
+}
+
+static void a_source_address_taken_away_takes_its_routes(void **state)
+{
+	(void)state;
+	NEED_LAB();
+	sh(lab.us, "ip addr add 10.9.0.1/32 dev lo\n"
+		   "ip route add 10.5.0.0/16 via 10.1.0.2 src 10.9.0.1");
+	FOLLOW("10.5.0.1");
+	AWAIT("10.5.0.1", LINK_READY, .mac = PEER1);
+	sh(lab.us, "ip addr del 10.9.0.1/32 dev lo");
+	AWAIT("10.5.0.1", LINK_NO_ROUTE);
+}
+
+static void a_device_down_has_no_route_until_it_is_up(void **state)
+{
+	(void)state;
+	NEED_LAB();
+	sh(lab.us, "ip route add 10.5.0.0/16 via 10.1.0.2\n"
+		   "ip route add 10.5.0.0/16 via 10.2.0.2 metric 9");
+	FOLLOW("10.1.0.2", "fd00:1::2", "10.5.0.1");
+	AWAIT("10.1.0.2", LINK_READY, .mac = PEER1);
+	AWAIT("fd00:1::2", LINK_READY, .mac = PEER1);
+	AWAIT("10.5.0.1", LINK_READY, .mac = PEER1);
+	sh(lab.us, "ip link set v1 down");
+	AWAIT("10.1.0.2", LINK_NO_ROUTE);
+	AWAIT("fd00:1::2", LINK_NO_ROUTE);
+	AWAIT("10.5.0.1", LINK_READY, .mac = PEER2, .device = "v2");
+	sh(lab.us, "ip link set v1 up\n"
+		   "ip addr add fd00:1::1/64 dev v1 nodad; ip addr add fe80::1:1/64 dev v1 nodad");
+	AWAIT("10.1.0.2", LINK_READY, .mac = PEER1);
+	AWAIT("fd00:1::2", LINK_READY, .mac = PEER1);
+	sh(lab.us, "ip link set v1 arp off");
+	AWAIT("10.1.0.2", LINK_NO_ROUTE);
+	sh(lab.us, "ip link set v1 arp on");
+	AWAIT("10.1.0.2", LINK_READY, .mac = PEER1);
+	sh(lab.us, "ip link del v1");
+	AWAIT("10.1.0.2", LINK_NO_ROUTE);
+	AWAIT("fd00:1::2", LINK_NO_ROUTE);
+	CHECK("10.5.0.1", LINK_READY, .mac = PEER2, .device = "v2");
+}
+
+static void mtu_and_mac_of_the_device_are_followed(void **state)
+{
+	(void)state;
+	NEED_LAB();
+	sh(lab.us, "ip route add 10.5.0.0/16 via 10.1.0.2 mtu lock 1300\n"
+		   "ip route add 10.6.0.0/16 via 10.1.0.2 mtu 1450\n"
+		   "ip route add fd05::/64 via fd00:1::2 mtu 1350");
+	FOLLOW("10.1.0.2", "fd00:1::2", "10.5.0.1", "10.6.0.1", "fd05::1");
+	AWAIT("10.1.0.2", LINK_READY, .mac = PEER1, .device = "v1", .mtu = 1500,
+	      .device_mac = "02:00:00:00:01:01");
+	CHECK("10.5.0.1", LINK_READY, .mac = PEER1, .device = "v1", .mtu = 1300,
+	      .device_mac = "02:00:00:00:01:01");
+	CHECK("10.6.0.1", LINK_READY, .mac = PEER1, .device = "v1", .mtu = 1450,
+	      .device_mac = "02:00:00:00:01:01");
+	AWAIT("fd05::1", LINK_READY, .mac = PEER1, .device = "v1", .mtu = 1350,
+	      .device_mac = "02:00:00:00:01:01");
+	sh(lab.us, "ip link set v1 mtu 1400");
+	AWAIT("10.1.0.2", LINK_READY, .mac = PEER1, .device = "v1", .mtu = 1400);
+	AWAIT("fd00:1::2", LINK_READY, .mac = PEER1, .device = "v1", .mtu = 1400);
+	CHECK("10.5.0.1", LINK_READY, .mac = PEER1, .device = "v1", .mtu = 1300);
+	CHECK("10.6.0.1", LINK_READY, .mac = PEER1, .device = "v1", .mtu = 1400);
+	CHECK("fd05::1", LINK_READY, .mac = PEER1, .device = "v1", .mtu = 1350);
+	sh(lab.us, "ip route replace 10.5.0.0/16 via 10.1.0.2 mtu lock 1200");
+	AWAIT("10.5.0.1", LINK_READY, .mac = PEER1, .device = "v1", .mtu = 1200);
+	sh(lab.us, "ip link set v1 address 02:00:00:00:01:77");
+	AWAIT("10.1.0.2", LINK_READY, .mac = PEER1, .device = "v1", .mtu = 1400,
+	      .device_mac = "02:00:00:00:01:77");
+}
+
+static void what_does_not_concern_us_is_not_told(void **state)
+{
+	(void)state;
+	NEED_LAB();
+	sh(lab.us, "ip neigh add 10.1.0.9 lladdr 02:00:00:00:09:01 dev v1\n"
+		   "ip route add 10.5.0.0/16 via 10.1.0.9");
+	FOLLOW("10.5.0.1");
+	CHECK("10.5.0.1", LINK_READY, .mac = "02:00:00:00:09:01");
+	sh(lab.us, "ip link add x type veth peer name y; ip link set x up; ip link del x\n"
+		   "ip neigh add 10.1.0.10 lladdr 02:00:00:00:09:09 dev v1\n"
+		   "ip neigh add 10.1.0.9 lladdr 02:00:00:00:09:09 dev v2\n"
+		   "ip route replace 10.5.0.0/16 via 10.1.0.9\n"
+		   "ip route add 10.6.0.0/16 via 10.2.0.2\n"
+		   "ip rule add to 10.6.0.1 table 100\n"
+		   "ip addr add 10.9.0.9/32 dev lo");
+	sh(lab.us, "ip neigh replace 10.1.0.9 lladdr 02:00:00:00:09:02 dev v1");
+	AWAIT("10.5.0.1", LINK_READY, .mac = "02:00:00:00:09:02");
+	assert_int_equal(lab.changes, 1);
+}
+
+/* Sets 1000 permanent neighbours 10.1.1.1 .. 10.1.4.250 to one MAC address. */
+static void thousand_neighbours(const char *mac)
+{
+	sh(lab.us,
+	   "for i in 1 2 3 4; do for j in $(seq 250); do\n"
+	   "	echo neigh replace 10.1.$i.$j lladdr %s dev v1\n"
+	   "done; done | ip -batch -",
+	   mac);
+}
+
+static size_t thousand_addrs(struct sluice_addr *addrs)
+{
+	size_t n = 0;
+
+	for (unsigned char i = 1; i <= 4; i++) {
+		for (unsigned char j = 1; j <= 250; j++)
+			addrs[n++] = addr_from_bytes(AF_INET, (unsigned char[]){10, 1, i, j});
+	}
+	return n;
+}
+
+static bool thousand_have(const void *what)
+{
+	struct sluice_addr addrs[1000];
+	struct link_nexthop is;
+
+	for (size_t i = 0; i < thousand_addrs(addrs); i++) {
+		assert_true(link_nexthop(lab.link, &addrs[i], &is));
+		if (is.state != LINK_READY || !mac_is(is.mac, what))
+			return false;
+	}
+	return true;
+}
+
+static void a_burst_of_changes_is_told_together(void **state)
+{
+	struct sluice_addr addrs[1000];
+
+	(void)state;
+	NEED_LAB();
+	thousand_neighbours("02:00:00:00:aa:01");
+	assert_int_equal(link_follow(lab.link, addrs, thousand_addrs(addrs)), 0);
+	assert_true(thousand_have("02:00:00:00:aa:01"));
+	thousand_neighbours("02:00:00:00:aa:02");
+	assert_true(loop_until(thousand_have, "02:00:00:00:aa:02"));
+	assert_in_range(lab.changes, 1, 5);
+}
+
+/* What /proc/net/netlink counts as dropped, over all sockets of our namespace. */
+static unsigned long drops(void)
+{
+	_cleanup_(freep) char *line = NULL;
+	unsigned long sum = 0, one;
+	size_t size = 0;
+	FILE *f = fopen("/proc/self/net/netlink", "r");
+
+	assert_non_null(f);
+	while (getline(&line, &size, f) > 0) {
+		if (sscanf(line, "%*s %*s %*s %*s %*s %*s %*s %*s %lu", &one) == 1)
+			sum += one;
+	}
+	fclose(f);
+	return sum;
+}
+
+static void lost_notices_are_made_up_for(void **state)
+{
+	struct sluice_addr addrs[1001];
+	size_t n;
+
+	(void)state;
+	NEED_LAB();
+	thousand_neighbours("02:00:00:00:aa:00");
+	n = thousand_addrs(addrs);
+	addrs[n++] = address("10.5.0.1");
+	assert_int_equal(link_follow(lab.link, addrs, n), 0);
+	CHECK("10.5.0.1", LINK_NO_ROUTE);
+	for (unsigned int round = 1; round < 200 && !drops(); round++) {
+		char mac[MAC_TEXT_MAX];
+
+		snprintf(mac, sizeof(mac), "02:00:00:00:bb:%02x", round);
+		thousand_neighbours(mac);
+	}
+	assert_true(drops() > 0);
+	/* Nothing is received before the loop runs, so the notices of these are lost too. */
+	thousand_neighbours("02:00:00:00:aa:09");
+	sh(lab.us, "ip route add 10.5.0.0/16 via 10.1.1.1; ip link set v1 mtu 1400");
+	AWAIT("10.5.0.1", LINK_READY, .mac = "02:00:00:00:aa:09", .device = "v1", .mtu = 1400);
+	assert_true(loop_until(thousand_have, "02:00:00:00:aa:09"));
+}
+
+struct crowd {
+	struct sluice_addr *addrs;
+	size_t n;
+	const char *mac;
+};
+
+static bool crowd_ready(const void *what)
+{
+	const struct crowd *crowd = what;
+	struct link_nexthop is;
+
+	for (size_t i = 0; i < crowd->n; i++) {
+		assert_true(link_nexthop(lab.link, &crowd->addrs[i], &is));
+		if (is.state != LINK_READY || !mac_is(is.mac, crowd->mac))
+			return false;
+	}
+	return true;
+}
+
+static void two_thousand_addresses_are_followed(void **state)
+{
+	_cleanup_(freep) struct sluice_addr *addrs = calloc(2 * 2000, sizeof(*addrs));
+	struct crowd crowd = {addrs, 2000, PEER1};
+	struct link_nexthop is;
+
+	(void)state;
+	NEED_LAB();
+	assert_non_null(addrs);
+	for (unsigned int i = 0; i < 1000; i++) {
+		char text[ADDR_TEXT_MAX];
+
+		snprintf(text, sizeof(text), "192.0.%u.%u", 2 + i / 250, i % 250);
+		addrs[i] = address(text);
+		snprintf(text, sizeof(text), "2001:db8::%x", 0xffff - i);
+		addrs[1000 + i] = address(text);
+	}
+	memcpy(addrs + 2000, addrs, 2000 * sizeof(*addrs)); /* each twice */
+	sh(lab.us, "ip route add default via 10.1.0.2; ip -6 route add default via fd00:1::2");
+	assert_int_equal(link_follow(lab.link, addrs, 4000), 0);
+	assert_true(loop_until(crowd_ready, &crowd));
+
+	lab.changes = 0;
+	sh(lab.us, "ip route replace default via 10.2.0.2; ip -6 route del default; "
+		   "ip -6 route add default via fd00:2::2");
+	crowd.mac = PEER2;
+	assert_true(loop_until(crowd_ready, &crowd));
+	assert_in_range(lab.changes, 1, 10);
+
+	assert_int_equal(link_follow(lab.link, addrs, 500), 0);
+	crowd.n = 500;
+	assert_true(crowd_ready(&crowd));
+	assert_false(link_nexthop(lab.link, &addrs[500], &is));
+	assert_int_equal(link_follow(lab.link, NULL, 0), 0);
+	assert_false(link_nexthop(lab.link, &addrs[0], &is));
+}
+
+static bool changed_once(const void *what)
+{
+	(void)what;
+	return lab.changes > 0;
+}
+
+static void a_change_met_while_following_anew_is_told_from_the_loop(void **state)
+{
+	(void)state;
+	NEED_LAB();
+	sh(lab.us, "ip neigh add 10.1.0.9 lladdr 02:00:00:00:09:01 dev v1\n"
+		   "ip neigh add 10.1.0.10 lladdr 02:00:00:00:10:01 dev v1");
+	FOLLOW("10.1.0.9");
+	sh(lab.us, "ip neigh replace 10.1.0.9 lladdr 02:00:00:00:09:02 dev v1");
+	/* One turn of the loop hears of it; it is acted upon a moment later. */
+	assert_true(sd_event_run(lab.event, UINT64_MAX) > 0);
+	CHECK("10.1.0.9", LINK_READY, .mac = "02:00:00:00:09:01");
+	FOLLOW("10.1.0.9", "10.1.0.10");
+	assert_int_equal(lab.changes, 0);
+	CHECK("10.1.0.10", LINK_READY, .mac = "02:00:00:00:10:01");
+	CHECK("10.1.0.9", LINK_READY, .mac = "02:00:00:00:09:02");
+	assert_true(loop_until(changed_once, NULL));
+	assert_int_equal(lab.changes, 1);
+}
+
+static void who_is_told_may_follow_others(void **state)
+{
+	(void)state;
+	NEED_LAB();
+	FOLLOW("10.1.0.2");
+	lab.follow_when_changed = true;
+	assert_true(loop_until(changed_once, NULL));
+	AWAIT("10.2.0.2", LINK_READY, .mac = PEER2);
+}
+
+static void without_an_event_loop_it_is_asked_once(void **state)
+{
+	(void)state;
+	NEED_LAB();
+	link_free(lab.link);
+	lab.link = NULL;
+	assert_int_equal(link_new(&lab.link, NULL, NULL, NULL), 0);
+	sh(lab.us, "ip neigh add 10.1.0.9 lladdr 02:00:00:00:09:01 dev v1");
+	FOLLOW("10.1.0.9", "10.1.0.1");
+	CHECK("10.1.0.9", LINK_READY, .mac = "02:00:00:00:09:01", .device = "v1", .mtu = 1500);
+	CHECK("10.1.0.1", LINK_LOCAL);
+}
+
+static void without_privilege_it_waits_for_others_to_resolve(void **state)
+{
+	(void)state;
+	NEED_LAB();
+	link_free(lab.link);
+	lab.link = NULL;
+	assert_int_equal(seteuid(65534), 0);
+	assert_int_equal(link_new(&lab.link, lab.event, on_changed, &lab), 0);
+	FOLLOW("10.1.0.2");
+	CHECK("10.1.0.2", LINK_RESOLVING, .device = "v1");
+	sh(lab.us, "! ip neigh show 10.1.0.2 | grep .");
+	sh(lab.us, "ip neigh add 10.1.0.2 dev v1 use nud none");
+	AWAIT("10.1.0.2", LINK_READY, .mac = PEER1);
+}
+
+static void states_have_their_words(void **state)
+{
+	(void)state;
+	assert_string_equal(link_state_name(LINK_NO_ROUTE), "no_route");
+	assert_string_equal(link_state_name(LINK_RESOLVING), "resolving");
+	assert_string_equal(link_state_name(LINK_READY), "ready");
+	assert_string_equal(link_state_name(LINK_LOCAL), "local");
+	link_free(NULL);
+}
+
+#define LAB_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LAB_TEST(direct_neighbours_are_resolved_by_the_kernel),
+		LAB_TEST(a_route_leads_to_its_gateway),
+		LAB_TEST(dead_ends_and_own_addresses_are_told_apart),
+		LAB_TEST(neighbour_states_are_understood),
+		LAB_TEST(an_unresolved_neighbour_is_asked_for_again),
+		LAB_TEST(a_neighbour_that_fails_is_resolving_until_it_is_back),
+		LAB_TEST(a_stale_neighbour_with_a_wrong_mac_is_healed),
+		LAB_TEST(a_new_mac_of_the_neighbour_is_followed),
+		LAB_TEST(a_permanent_neighbour_replaced_is_followed_and_stays_permanent),
+		LAB_TEST(route_changes_are_followed),
+		LAB_TEST(a_source_address_taken_away_takes_its_routes),
+		LAB_TEST(a_device_down_has_no_route_until_it_is_up),
+		LAB_TEST(mtu_and_mac_of_the_device_are_followed),
+		LAB_TEST(what_does_not_concern_us_is_not_told),
+		LAB_TEST(a_burst_of_changes_is_told_together),
+		LAB_TEST(lost_notices_are_made_up_for),
+		LAB_TEST(two_thousand_addresses_are_followed),
+		LAB_TEST(a_change_met_while_following_anew_is_told_from_the_loop),
+		LAB_TEST(who_is_told_may_follow_others),
+		LAB_TEST(without_an_event_loop_it_is_asked_once),
+		LAB_TEST(without_privilege_it_waits_for_others_to_resolve),
+		cmocka_unit_test(states_have_their_words),
+	};
+
+	return cmocka_run_group_tests_name("daemon/link", tests, group_setup, group_teardown);
+}
