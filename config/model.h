@@ -44,9 +44,9 @@ enum model_maglev {
 
 /* Which parts of a flow choose its slot. */
 enum model_hash {
-	MODEL_HASH_TUPLE,                 /* client address, both ports; any-port VIPs: not the VIP's */
-	MODEL_HASH_NO_SOURCE_PORT,        /* ... without the client's port: a client stays together */
-	MODEL_HASH_DESTINATION_PORT,      /* the VIP's port only */
+	MODEL_HASH_TUPLE,            /* client address, both ports; any-port VIPs: not the VIP's */
+	MODEL_HASH_NO_SOURCE_PORT,   /* ... without the client's port: a client stays together */
+	MODEL_HASH_DESTINATION_PORT, /* the VIP's port only */
 	MODEL_HASH_WITH_DESTINATION_PORT, /* as tuple, and the VIP's port also where any is served */
 	MODEL_HASH_MAX,
 };
@@ -107,7 +107,8 @@ struct model_backend {
 	unsigned int weight;        /* MODEL_WEIGHT_MIN .. MODEL_WEIGHT_MAX */
 	enum model_state state;
 	bool state_given; /* the file names the state (--replay counts others as active) */
-	uint32_t *server_ids; /* in connection ids, TCP options, UDP headers; unique over all backends */
+	uint32_t *
+		server_ids; /* in connection ids, TCP options, UDP headers; unique over all backends */
 	size_t n_server_ids;
 	const char *file;
 	unsigned int line;
@@ -136,7 +137,7 @@ struct model_source {
 };
 
 struct model_vip {
-	char *name; /* unique */
+	char *name;                    /* unique */
 	struct addr_prefix prefix;     /* its addresses: one (len 128), or a whole prefix */
 	uint16_t port;                 /* host byte order; 0: every port */
 	uint8_t protocol;              /* IPPROTO_TCP or IPPROTO_UDP */
@@ -172,9 +173,9 @@ struct model_control {
 /* How large the kernel maps are. */
 struct model_limits {
 	unsigned int vips;
-	unsigned int backends; /* over all pools */
-	unsigned int sources;  /* client prefixes of all VIPs, those of allow and deny too */
-	unsigned int flows;    /* entries of the flow table, a power of two, 8 bytes each */
+	unsigned int backends;  /* over all pools */
+	unsigned int sources;   /* client prefixes of all VIPs, those of allow and deny too */
+	unsigned int flows;     /* entries of the flow table, a power of two, 8 bytes each */
 	unsigned int fragments; /* datagrams in pieces at a time */
 };
 
@@ -196,7 +197,7 @@ struct model {
 	size_t n_interfaces; /* at least 1 */
 	struct model_control control;
 	struct model_limits limits;
-	uint32_t hash_seed; /* seed of the flow hash: 0 means Katran's constants */
+	uint32_t hash_seed;      /* seed of the flow hash: 0 means Katran's constants */
 	unsigned int flow_age_s; /* a flow that is silent for longer is forgotten */
 	unsigned int echo_rate;  /* echo replies a second and CPU */
 	unsigned int error_rate; /* "too big" messages a second and CPU */
