@@ -226,13 +226,13 @@ static bool same_settings(const struct sluice_settings *a, const struct sluice_s
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-bool datapath_fits(const struct datapath *dp, const struct program_size *size,
+bool datapath_fits(const struct datapath *dp, const struct maps_size *size,
 		   const struct sluice_settings *settings)
 {
 	return same_settings(&dp->options.settings, settings) && program_fits(&dp->program, size);
 }
 
-int datapath_change(struct datapath *dp, const struct program_size *size,
+int datapath_change(struct datapath *dp, const struct maps_size *size,
 		    const struct sluice_settings *settings, struct diag *diag)
 {
 	struct datapath changed = {.lock_fd = -1, .options = dp->options, .pin_dir = dp->pin_dir};

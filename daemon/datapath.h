@@ -17,7 +17,7 @@ struct datapath;
 
 struct datapath_options {
 	const char *pin_dir; /* NULL: nothing is pinned or taken over (replay) */
-	struct program_size size;
+	struct maps_size size;
 	struct sluice_settings settings;
 };
 
@@ -33,14 +33,14 @@ struct datapath_options {
 int datapath_open(struct datapath **out, const struct datapath_options *options, struct diag *diag);
 
 /* Do maps and program fit: is there room for @size, and was it loaded with @settings? */
-bool datapath_fits(const struct datapath *dp, const struct program_size *size,
+bool datapath_fits(const struct datapath *dp, const struct maps_size *size,
 		   const struct sluice_settings *settings);
 
 /*
  * Replaces the program, and those maps that are too small for @size, as datapath_open() does. 0, or
  * -errno with a message; then all is as before.
  */
-int datapath_change(struct datapath *dp, const struct program_size *size,
+int datapath_change(struct datapath *dp, const struct maps_size *size,
 		    const struct sluice_settings *settings, struct diag *diag);
 
 /* A port the program runs on. */

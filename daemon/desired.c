@@ -289,9 +289,9 @@ static uint32_t features(const struct model *model)
 	return set;
 }
 
-struct program_size desired_size(const struct model *model)
+struct maps_size desired_size(const struct model *model)
 {
-	struct program_size size = {
+	struct maps_size size = {
 		.vips = model->limits.vips,
 		.backends = model->limits.backends,
 		.sources = model->limits.sources,

@@ -8,7 +8,7 @@
 
 #include "config/model.h"
 #include "daemon/link.h"
-#include "daemon/program.h"
+#include "daemon/maps.h"
 #include "daemon/ring_cache.h"
 #include "daemon/wishes.h"
 
@@ -84,7 +84,7 @@ struct desired {
 int desired_build(struct desired **out, const struct desired_input *input);
 
 /* How much room a model takes in the maps, with some to spare. Pure. */
-struct program_size desired_size(const struct model *model);
+struct maps_size desired_size(const struct model *model);
 
 /* The program's settings for a model, without the flow table's secret. Pure. */
 struct sluice_settings desired_settings(const struct model *model);

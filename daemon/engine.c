@@ -115,7 +115,7 @@ static int plan_and_apply(struct engine *e, const struct desired *desired, struc
 	return 0;
 }
 
-static int make_fit(struct engine *e, const struct program_size *size,
+static int make_fit(struct engine *e, const struct maps_size *size,
 		    const struct sluice_settings *settings, struct diag *diag)
 {
 	if (datapath_fits(e->datapath, size, settings))
@@ -128,7 +128,7 @@ static int write_maps(struct engine *e, const struct candidate *c, const struct 
 		      struct plan **out, struct diag *diag)
 {
 	struct sluice_settings settings = desired_settings(c->model);
-	struct program_size size = desired_size(c->model);
+	struct maps_size size = desired_size(c->model);
 	int err;
 
 	for (int attempt = 0;; attempt++) {
@@ -149,7 +149,7 @@ static void restore_program(struct engine *e)
 {
 	_cleanup_(diag_fini) struct diag diag = {0};
 	struct sluice_settings settings;
-	struct program_size size;
+	struct maps_size size;
 
 	if (!e->model)
 		return;

@@ -6,6 +6,7 @@
 #define SLUICE_DAEMON_MAPS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "xdp/abi.h"
 
@@ -50,5 +51,14 @@ struct map_description {
 };
 
 extern const struct map_description map_descriptions[MAP_MAX];
+
+/* How much the maps can hold. */
+struct maps_size {
+	uint32_t vips;
+	uint32_t backends;
+	uint32_t ring_slots; /* of all rings together */
+	uint32_t sources;    /* rows of `sources`, and of `access` */
+	uint32_t fragments;
+};
 
 #endif

@@ -29,7 +29,7 @@ void program_fini(struct program *program)
 }
 
 static uint32_t wanted_entries(const struct sluice_settings *settings,
-			       const struct program_size *size, enum map_id map)
+			       const struct maps_size *size, enum map_id map)
 {
 	switch (map) {
 	case MAP_VIPS: /* and as many addresses */
@@ -184,7 +184,7 @@ static int set_settings(struct program *program, const struct sluice_settings *w
 }
 
 static int choose_maps(struct program *program, const struct sluice_settings *settings,
-		       const struct program_size *size, const int old[MAP_MAX], bool copy[MAP_MAX],
+		       const struct maps_size *size, const int old[MAP_MAX], bool copy[MAP_MAX],
 		       struct diag *diag)
 {
 	int err = 0;
@@ -277,7 +277,7 @@ static void write_state(struct program *program)
 /* ---------------------------------------------------------------------------------------- the whole */
 
 static int load(struct program *program, const struct sluice_settings *settings,
-		const struct program_size *size, const int old[MAP_MAX], struct diag *diag)
+		const struct maps_size *size, const int old[MAP_MAX], struct diag *diag)
 {
 	bool copy[MAP_MAX];
 	int err;
@@ -300,7 +300,7 @@ static int load(struct program *program, const struct sluice_settings *settings,
 }
 
 int program_load(struct program *out, const struct sluice_settings *settings,
-		 const struct program_size *size, const int old[MAP_MAX], struct diag *diag)
+		 const struct maps_size *size, const int old[MAP_MAX], struct diag *diag)
 {
 	struct program program = {0};
 	int err = load(&program, settings, size, old, diag);
@@ -320,7 +320,7 @@ const struct sluice_settings *program_settings(const struct program *program)
 	return (const struct sluice_settings *)&program->skel->rodata->settings;
 }
 
-bool program_fits(const struct program *program, const struct program_size *size)
+bool program_fits(const struct program *program, const struct maps_size *size)
 {
 	for (int i = 0; i < MAP_MAX; i++)
 		if (wanted_entries(program_settings(program), size, i) >

@@ -6,23 +6,14 @@
 #ifndef SLUICE_DAEMON_PROGRAM_H
 #define SLUICE_DAEMON_PROGRAM_H
 
-#include <bpf/libbpf.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "config/diag.h"
 #include "daemon/maps.h"
 
+struct bpf_object;
 struct sluice_bpf;
-
-/* How much the maps can hold. */
-struct program_size {
-	uint32_t vips;
-	uint32_t backends;
-	uint32_t ring_slots; /* of all rings together */
-	uint32_t sources;    /* rows of `sources`, and of `access` */
-	uint32_t fragments;
-};
 
 /* A map's values in our address space. */
 struct program_memory {
@@ -46,13 +37,13 @@ struct program {
  * another layout.
  */
 int program_load(struct program *out, const struct sluice_settings *settings,
-		 const struct program_size *size, const int old[MAP_MAX], struct diag *diag);
+		 const struct maps_size *size, const int old[MAP_MAX], struct diag *diag);
 
 /* The settings it was loaded with. */
 const struct sluice_settings *program_settings(const struct program *program);
 
 /* Does all of @size fit the maps? */
-bool program_fits(const struct program *program, const struct program_size *size);
+bool program_fits(const struct program *program, const struct maps_size *size);
 
 /* Descriptors, which stay the program's. */
 int program_fd(const struct program *program);

@@ -41,10 +41,10 @@ json_t *report_status(const struct engine_view *view)
 	json_t *interfaces = json_array();
 	size_t n;
 	const struct datapath_port *ports = datapath_ports(view->datapath, &n);
-	uint32_t program_id = program_id(datapath_program(view->datapath));
+	uint32_t id = program_id(datapath_program(view->datapath));
 
 	for (size_t i = 0; i < n; i++)
-		append(interfaces, interface_document(&ports[i], program_id));
+		append(interfaces, interface_document(&ports[i], id));
 	return json_pack("{s:s, s:i, s:I, s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I}",
 			 "version", SLUICE_VERSION, "pid", (int)getpid(), "uptime_s",
 			 (json_int_t)(time(NULL) - view->started), "config", view->model->file,
