@@ -81,6 +81,9 @@ struct sluice_prefix_key {
 #define SLUICE_VIP_ACCESS 0x0200u         /* some clients are allowed or denied */
 #define SLUICE_VIP_DENY 0x0400u           /* clients that no prefix names are denied */
 #define SLUICE_VIP_TRACK 0x0800u          /* remember every flow */
+#define SLUICE_VIP_NO_TRACK 0x1000u       /* remember none, also where slots move */
+#define SLUICE_VIP_HINT_ALWAYS 0x2000u    /* tell every slot's other owner */
+#define SLUICE_VIP_NO_HINT 0x4000u        /* tell none */
 
 /* Value of the maps `vips` and `prefixes`. */
 struct sluice_vip {
@@ -150,9 +153,9 @@ struct sluice_backend {
 	__u16 mtu;     /* of that device, bytes of an IP packet; 0: not known */
 	__u8 encap;    /* enum sluice_encap */
 	__u8 flags;    /* SLUICE_BACKEND_* */
-	__u32 generation; /* raised each time the id goes to another backend */
-	__be16 port;      /* GUE: UDP destination port */
-	__u16 pad;
+	__u32 generation;          /* raised each time the id goes to another backend */
+	__be16 port;               /* GUE: UDP destination port */
+	__be16 hint;               /* its number in hints; 0: none */
 	struct sluice_addr source; /* GUE: outer source */
 };
 
@@ -169,10 +172,15 @@ struct sluice_name {
 
 /*
  * The flow table: lines of eight entries of one word each, so that reading and writing an entry is
- * atomic. An entry: bits 0-15 when it was last used, in ticks, wrapping; bits 16-30 backend id, 0:
- * free; bits 32-63 tag. A tick is 2^30 ns of the monotonic clock.
+ * atomic. The first six ways of a line are for established flows, the last two for handshakes: a
+ * flood of first packets never pushes out an established flow.
+ *
+ * An entry: bits 0-15 when it was last used, in ticks, wrapping; bits 16-30 backend id, 0: free; bits
+ * 32-47 the low bits of the flow's slot in its ring; bits 48-63 more of the flow's hash. A tick is
+ * 2^30 ns of the monotonic clock.
  */
 #define SLUICE_FLOW_WAYS 8
+#define SLUICE_FLOW_ESTABLISHED 6 /* ways */
 #define SLUICE_TICK_SHIFT 30
 struct sluice_flow_line {
 	__u64 entry[SLUICE_FLOW_WAYS];
@@ -180,6 +188,7 @@ struct sluice_flow_line {
 #define SLUICE_FLOW_BACKEND(entry) ((__u32)((entry) >> 16) & 0x7fffu)
 #define SLUICE_FLOW_TIME(entry) ((__u16)(entry))
 #define SLUICE_FLOW_TAG(entry) ((__u32)((entry) >> 32))
+#define SLUICE_FLOW_SLOT(entry) ((__u16)((entry) >> 32))
 
 /* Value of the map `decap`: what becomes of a packet that is not for a VIP once its tunnel ended. */
 #define SLUICE_DECAP_PASS 0u   /* the host gets it */
@@ -240,6 +249,8 @@ enum sluice_outcome {
 	X(ID_USED, "id_used", "went to the backend that its connection or server id names") \
 	X(ID_UNKNOWN, "id_unknown", "its id names no backend, or one that is out: hashed") \
 	X(FLOW_HIT, "flow_hit", "went where the flow table says") \
+	X(FLOW_OLD, "flow_old", "not known, in a slot that moves: went to its other owner") \
+	X(HINTED, "hinted", "the outer header names the slot's other owner") \
 	X(SOURCE_USED, "source_used", "went to the target of its client's prefix") \
 	X(ICMP_ERROR, "icmp_error", "ICMP error, followed the flow it quotes") \
 	X(FRAGMENT, "fragment", "a fragment, followed its first one") \

@@ -12,6 +12,7 @@
 
 #define OUTER_TTL 64
 #define OUTER4_PREFIX 0xac10     /* outer sources are 172.16.x.y */
+#define ENCAP_HINT6 4            /* word of 16 bits of the outer source that is the hint */
 #define OUTER6_PREFIX 0x01000000 /* ... and 100::x:y */
 
 /* All that can stand before the packet. */
@@ -64,6 +65,9 @@ static __always_inline void encap_ip4(const struct packet *pkt, const struct slu
 	ip->ihl = sizeof(*ip) / 4;
 	ip->tos = pkt->tos;
 	ip->tot_len = bpf_htons(pkt->ip_len + sizeof(*ip) + (gue ? sizeof(struct udphdr) : 0));
+	/* A datagram that is not to be fragmented has an ID without meaning (RFC 6864): the hint. */
+	ip->id = pkt->hint;
+	ip->frag_off = pkt->hint ? bpf_htons(IP_DF) : 0;
 	ip->ttl = OUTER_TTL;
 	ip->protocol = gue ? IPPROTO_UDP : encap_inner_proto(pkt);
 	ip->saddr = gue ? to->source.w[3] : encap_source4(pkt);
@@ -88,6 +92,8 @@ static __always_inline void encap_ip6(const struct packet *pkt, const struct slu
 		ip->saddr.in6_u.u6_addr32[0] = bpf_htonl(OUTER6_PREFIX);
 		ip->saddr.in6_u.u6_addr32[3] = pkt->src.w[3] ^ pkt->sport;
 	}
+	if (pkt->hint)
+		ip->saddr.in6_u.u6_addr16[ENCAP_HINT6] = pkt->hint;
 	__builtin_memcpy(&ip->daddr, &to->addr, sizeof(ip->daddr));
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The flow table: which backend a flow went to, for VIPs that remember. Set-associative: a flow's
- * line is one cache line of eight entries, one word each, read and written at once; a full line
- * gives up its oldest entry.
+ * The flow table: which backend a flow went to, where that may be another one than its slot says.
+ * Set-associative: a flow's line is one cache line of eight entries, one word each, read and written
+ * at once (see xdp/abi.h). A full line gives up its oldest entry of the same kind.
  */
 #ifndef SLUICE_XDP_FLOWS_H
 #define SLUICE_XDP_FLOWS_H
@@ -10,7 +10,10 @@
 #include "xdp/backend.h"
 #include "xdp/hash.h"
 
-/* The flow's key: its line from the high bits, its tag from the low ones. */
+/*
+ * The flow's key: its line from the high bits; its tag, the low 32 bits, has the flow's slot in it,
+ * so that the daemon can tell which slots still have live flows.
+ */
 static __always_inline __u64 flows_hash(const struct packet *pkt)
 {
 	__u64 low = (__u64)pkt->src.w[3] << 32 | (__u32)pkt->dst.port << 16 | pkt->sport;
@@ -20,7 +23,8 @@ static __always_inline __u64 flows_hash(const struct packet *pkt)
 		hash = hash_mix64(hash ^ ((__u64)pkt->src.w[0] << 32 | pkt->src.w[1]));
 		hash = hash_mix64(hash ^ pkt->src.w[2]);
 	}
-	return hash_mix64(hash ^ settings.secret[1] ^ pkt->vip_id);
+	hash = hash_mix64(hash ^ settings.secret[1] ^ pkt->vip_id);
+	return (hash & ~0xffffull) | (__u16)pkt->slot;
 }
 
 static __always_inline struct sluice_flow_line *flows_line(__u64 hash)
@@ -35,48 +39,20 @@ static __always_inline __u64 flows_entry(__u64 hash, __u32 backend, __u32 now)
 	return hash << 32 | (backend & 0x7fff) << 16 | (__u16)now;
 }
 
-/*
- * The backend that the flow went to, made young again; 0: not known. This and flows_store() are
- * functions that the verifier looks at once. @now: backend_now().
- */
-__noinline __u32 flows_find(__u64 hash, __u32 now)
-{
-	struct sluice_flow_line *line = flows_line(hash);
-
-	if (!line)
-		return 0;
-#pragma unroll
-	for (int i = 0; i < SLUICE_FLOW_WAYS; i++) {
-		__u64 entry = *(volatile __u64 *)&line->entry[i];
-		__u32 backend = SLUICE_FLOW_BACKEND(entry);
-
-		if (SLUICE_FLOW_TAG(entry) != (__u32)hash || !backend)
-			continue;
-		if ((__u16)(now - SLUICE_FLOW_TIME(entry)) > settings.flow_age)
-			return 0;
-		if (SLUICE_FLOW_TIME(entry) != (__u16)now)
-			line->entry[i] = flows_entry(hash, backend, now);
-		return backend;
-	}
-	return 0;
-}
-
 /* 1 if the word is zero, else 0; without a branch, which the verifier would follow both ways. */
 static __always_inline __u64 flows_is_zero(__u32 word)
 {
 	return ((__u64)word - 1) >> 63;
 }
 
-/* Remembers the flow: in its own entry, else in a free one, else in the oldest. */
-__noinline int flows_store(__u64 hash, __u32 backend, __u32 now)
+/* Writes into the entry of the same flow, else a free one, else the oldest, of ways [from, to). */
+static __always_inline void flows_write(struct sluice_flow_line *line, int from, int to, __u64 hash,
+					__u32 backend, __u32 now)
 {
-	struct sluice_flow_line *line = flows_line(hash);
-	__s64 best = 0;
+	__s64 best = from;
 
-	if (!line)
-		return 0;
 #pragma unroll
-	for (int i = 0; i < SLUICE_FLOW_WAYS; i++) {
+	for (int i = from; i < to; i++) {
 		__u64 entry = *(volatile __u64 *)&line->entry[i];
 		__u64 rank = (__u16)(now - SLUICE_FLOW_TIME(entry));
 		__s64 less;
@@ -88,7 +64,67 @@ __noinline int flows_store(__u64 hash, __u32 backend, __u32 now)
 		best -= less & less >> 63;
 	}
 	line->entry[best & (SLUICE_FLOW_WAYS - 1)] = flows_entry(hash, backend, now);
+}
+
+/*
+ * Remembers the flow, as established or as a handshake. This and flows_find() are functions that the
+ * verifier looks at once. @now: backend_now().
+ */
+__noinline int flows_store(__u64 hash, __u32 backend, __u32 now, int handshake)
+{
+	struct sluice_flow_line *line = flows_line(hash);
+
+	if (!line)
+		return 0;
+	if (handshake)
+		flows_write(line, SLUICE_FLOW_ESTABLISHED, SLUICE_FLOW_WAYS, hash, backend, now);
+	else
+		flows_write(line, 0, SLUICE_FLOW_ESTABLISHED, hash, backend, now);
 	return 0;
+}
+
+/* Which entry of the line is the flow's and young enough; SLUICE_FLOW_WAYS: none. */
+static __always_inline int flows_way(struct sluice_flow_line *line, __u64 hash, __u32 now)
+{
+#pragma unroll
+	for (int i = 0; i < SLUICE_FLOW_WAYS; i++) {
+		__u64 entry = *(volatile __u64 *)&line->entry[i];
+
+		if (SLUICE_FLOW_TAG(entry) == (__u32)hash && SLUICE_FLOW_BACKEND(entry) &&
+		    (__u16)(now - SLUICE_FLOW_TIME(entry)) <= settings.flow_age)
+			return i;
+	}
+	return SLUICE_FLOW_WAYS;
+}
+
+/*
+ * The backend that the flow went to, 0: not known. An established entry is made young again; a
+ * handshake becomes established, unless this is a first packet again (@syn), which finds established
+ * entries only: a forged one must not move a living flow.
+ */
+__noinline __u32 flows_find(__u64 hash, __u32 now, int syn)
+{
+	struct sluice_flow_line *line = flows_line(hash);
+	__u32 backend;
+	__u64 entry;
+	int way;
+
+	if (!line)
+		return 0;
+	way = flows_way(line, hash, now);
+	if (way >= SLUICE_FLOW_WAYS || (syn && way >= SLUICE_FLOW_ESTABLISHED))
+		return 0;
+	way &= SLUICE_FLOW_WAYS - 1;
+	entry = line->entry[way];
+	backend = SLUICE_FLOW_BACKEND(entry);
+	if (way < SLUICE_FLOW_ESTABLISHED) {
+		if (SLUICE_FLOW_TIME(entry) != (__u16)now)
+			line->entry[way] = flows_entry(hash, backend, now);
+	} else {
+		flows_write(line, 0, SLUICE_FLOW_ESTABLISHED, hash, backend, now);
+		line->entry[way] = 0;
+	}
+	return backend;
 }
 
 #endif

@@ -62,6 +62,7 @@ struct packet {
 	struct sluice_ring ring;
 	__u32 slot;       /* of the ring */
 	__u32 backend_id; /* 0 until one is selected */
+	__be16 hint;      /* number of the slot's other owner; 0: none is told */
 	__u8 server_bytes;
 	__u8 extensions; /* IPv6 extension headers are there */
 	__u8 egress;     /* came in a tunnel whose packets for elsewhere are sent on */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * VIP -> backend, in this order: the id in the packet, the flow table, the client's target, the
- * flow's slot in the ring.
+ * VIP -> backend, in this order: the id in the packet, the client's target, the flow table where the
+ * VIP or the slot asks for it, the flow's slot in the ring.
  */
 #ifndef SLUICE_XDP_SELECT_H
 #define SLUICE_XDP_SELECT_H
@@ -21,20 +21,21 @@ static __always_inline void select_adjust(struct packet *pkt)
 }
 
 /* The packet's 32-bit flow hash: Katran's, of client address and both ports. */
-static __always_inline __u32 select_hash(struct packet *pkt)
+static __always_inline __u32 select_hash(const struct packet *pkt)
 {
-	__u32 ports = (__u32)pkt->dst.port << 16 | pkt->sport;
-	__u32 client;
+	__u32 client = pkt->src.w[3];
 
+	/* The client counts for nothing: its port is the VIP's, its address zero. */
 	if (pkt->vip_flags & SLUICE_VIP_DEST_PORT) {
-		/* The client counts for nothing; the outer header does not show it either. */
-		ports = (__u32)pkt->dst.port << 16 | pkt->dst.port;
-		pkt->src = (struct sluice_addr){0};
+		const __u32 none[4] = {0};
+
+		client = pkt->family == 6 ? hash_4words(none, settings.hash_seed6) : 0;
+		return hash_2words(client, (__u32)pkt->dst.port << 16 | pkt->dst.port,
+				   settings.hash_seed);
 	}
-	client = pkt->src.w[3];
 	if (pkt->family == 6)
 		client = hash_4words(pkt->src.w, settings.hash_seed6);
-	return hash_2words(client, ports, settings.hash_seed);
+	return hash_2words(client, (__u32)pkt->dst.port << 16 | pkt->sport, settings.hash_seed);
 }
 
 /*
@@ -48,7 +49,8 @@ static __always_inline __u32 select_modulo(__u32 hash, __u32 size, __u32 inv)
 	return rest >= size ? rest - size : rest;
 }
 
-static __always_inline void select_by_ring(struct packet *pkt)
+/* The word of the flow's slot; 0: there is none. */
+static __always_inline __u32 select_slot(struct packet *pkt)
 {
 	struct sluice_ring_line *line;
 	__u32 at, index;
@@ -57,49 +59,90 @@ static __always_inline void select_by_ring(struct packet *pkt)
 	at = pkt->ring.base + pkt->slot;
 	index = at / SLUICE_LINE_SLOTS;
 	line = bpf_map_lookup_elem(&rings, &index);
-	if (line)
-		pkt->backend_id = SLUICE_SLOT_CUR(line->slot[at % SLUICE_LINE_SLOTS]);
+	return line ? line->slot[at % SLUICE_LINE_SLOTS] : 0;
 }
 
-/* The flow's backend of before, if the VIP remembers flows and the backend still serves. */
-static __always_inline void select_by_flow(struct packet *pkt, __u64 hash, __u32 now)
+/* Is the flow's backend another one than its slot says, or could it be? */
+static __always_inline int select_is_tracked(const struct packet *pkt, __u32 word)
 {
-	__u32 backend;
+	if (!FEATURE(FLOWS))
+		return 0;
+	if (pkt->vip_flags & SLUICE_VIP_TRACK)
+		return 1;
+	return word & SLUICE_SLOT_TRACK && !(pkt->vip_flags & SLUICE_VIP_NO_TRACK);
+}
 
-	if (pkt->tcp_flags & TCP_SYN_FLAG)
+/*
+ * A flow that is known goes where it went. One that is not and does not begin is an old one where the
+ * slot moves: it belongs to the slot's other owner. UDP shows no beginning: not known is new.
+ */
+static __always_inline void select_by_flow(struct packet *pkt, __u32 word, int fixed)
+{
+	__u64 hash = flows_hash(pkt);
+	__u32 now = backend_now();
+	int syn = pkt->tcp_flags & TCP_SYN_FLAG;
+	__u32 backend = fixed ? 0 : flows_find(hash, now, syn);
+
+	if (backend && backend_serves(backend)) {
+		stats_event(pkt, SLUICE_EVENT_FLOW_HIT);
+		pkt->backend_id = backend;
 		return;
-	backend = flows_find(hash, now);
-	if (!backend || !backend_serves(backend))
+	}
+	backend = SLUICE_SLOT_OTHER(word);
+	if (!fixed && !syn && word & SLUICE_SLOT_TRACK && pkt->dst.proto == IPPROTO_TCP &&
+	    backend != SLUICE_SLOT_CUR(word) && backend_serves(backend)) {
+		stats_event(pkt, SLUICE_EVENT_FLOW_OLD);
+		pkt->backend_id = backend;
+	}
+	if (pkt->kind == PACKET_FLOW && pkt->backend_id)
+		flows_store(hash, pkt->backend_id, now, syn);
+}
+
+/* Tells the backend the slot's other owner, if there is one: where else the flow may live. */
+static __always_inline void select_hint(struct packet *pkt, __u32 word)
+{
+	__u32 always = pkt->vip_flags & SLUICE_VIP_HINT_ALWAYS;
+	struct sluice_backend *other;
+	__u32 id;
+
+	if (!FEATURE(FLOWS) || pkt->vip_flags & SLUICE_VIP_NO_HINT ||
+	    !(word & SLUICE_SLOT_TRACK || always))
 		return;
-	stats_event(pkt, SLUICE_EVENT_FLOW_HIT);
-	pkt->backend_id = backend;
-	/* Where the ring hides the client from the outer header, so does a remembered flow. */
-	if (pkt->vip_flags & SLUICE_VIP_DEST_PORT)
-		pkt->src = (struct sluice_addr){0};
+	id = SLUICE_SLOT_CUR(word);
+	if (id == pkt->backend_id)
+		id = SLUICE_SLOT_OTHER(word);
+	if (id == pkt->backend_id)
+		return;
+	other = backend_get(id);
+	if (!other || !other->hint || !(other->flags & SLUICE_BACKEND_SERVING))
+		return;
+	pkt->hint = other->hint;
+	stats_event(pkt, SLUICE_EVENT_HINTED);
 }
 
 static __always_inline int select_backend(struct packet *pkt)
 {
-	int remembers = FEATURE(FLOWS) && pkt->vip_flags & SLUICE_VIP_TRACK;
-	__u64 hash = 0;
-	__u32 now = 0;
+	__u32 word = 0;
+	int fixed;
 
 	select_adjust(pkt);
 	ids_route(pkt);
-	if (remembers) {
-		hash = flows_hash(pkt);
-		now = backend_now();
-		if (!pkt->backend_id)
-			select_by_flow(pkt, hash, now);
-	}
 	if (!pkt->backend_id)
 		access_route(pkt);
-	if (!pkt->backend_id)
-		select_by_ring(pkt);
+	fixed = !!pkt->backend_id;
+	if (!fixed || (FEATURE(FLOWS) && pkt->vip_flags & SLUICE_VIP_TRACK))
+		word = select_slot(pkt);
+	if (!fixed)
+		pkt->backend_id = SLUICE_SLOT_CUR(word);
+	if (select_is_tracked(pkt, word))
+		select_by_flow(pkt, word, fixed);
 	if (!pkt->backend_id)
 		return stats_end(pkt, SLUICE_OUT_NO_BACKEND, XDP_DROP);
-	if (remembers && pkt->kind == PACKET_FLOW)
-		flows_store(hash, pkt->backend_id, now);
+	if (!fixed)
+		select_hint(pkt, word);
+	/* Where the client counts for nothing, the outer header does not show it either. */
+	if (!fixed && pkt->vip_flags & SLUICE_VIP_DEST_PORT)
+		pkt->src = (struct sluice_addr){0};
 	return STAGE_NEXT;
 }
 
