@@ -651,6 +651,7 @@ static void top_init(struct keys *k, const config_setting_t *s, void *object)
 					      .flows = MODEL_LIMIT_FLOWS,
 					      .fragments = MODEL_LIMIT_FRAGMENTS};
 	model->flow_age_s = MODEL_FLOW_AGE_S;
+	model->settle_s = MODEL_SETTLE_S;
 	model->echo_rate = MODEL_ECHO_RATE;
 	model->error_rate = MODEL_ERROR_RATE;
 }
@@ -688,6 +689,13 @@ static void top_hash_seed(struct keys *k, const config_setting_t *s, void *objec
 	struct model *model = object;
 
 	take_unsigned(k, s, 0, UINT32_MAX, &model->hash_seed);
+}
+
+static void top_settle(struct keys *k, const config_setting_t *s, void *object)
+{
+	struct model *model = object;
+
+	take_unsigned(k, s, 1, MODEL_SETTLE_S_MAX, &model->settle_s);
 }
 
 static void top_interfaces(struct keys *k, const config_setting_t *s, void *object)
@@ -731,6 +739,7 @@ static const struct key top_keys[] = {
 	{"pin_dir", KEY_STRING, false, top_pin_dir},
 	{"state_dir", KEY_STRING, false, top_state_dir},
 	{"hash_seed", KEY_NUMBER, false, top_hash_seed},
+	{"settle_s", KEY_NUMBER, false, top_settle},
 	{"interfaces", KEY_LIST, false, top_interfaces},
 	{"pools", KEY_LIST, false, top_pools},
 	{"vips", KEY_LIST, false, top_vips},

@@ -12,6 +12,7 @@
 
 const char *const model_state_names[MODEL_STATE_MAX] = {
 	[MODEL_STATE_ACTIVE] = "active",
+	[MODEL_STATE_FILLING] = "filling",
 	[MODEL_STATE_DRAINING] = "draining",
 	[MODEL_STATE_DISABLED] = "disabled",
 };

@@ -23,6 +23,7 @@
 /* Where a backend is in its life. Declared by the config or by the operator. */
 enum model_state {
 	MODEL_STATE_ACTIVE,   /* takes new flows */
+	MODEL_STATE_FILLING,  /* new: takes new flows, and had none before */
 	MODEL_STATE_DRAINING, /* no new flows; those it has, stay */
 	MODEL_STATE_DISABLED, /* gets nothing */
 	MODEL_STATE_MAX,
@@ -199,6 +200,7 @@ struct model {
 	struct model_limits limits;
 	uint32_t hash_seed;      /* seed of the flow hash: 0 means Katran's constants */
 	unsigned int flow_age_s; /* a flow that is silent for longer is forgotten */
+	unsigned int settle_s;   /* a change of a VIP's members settles after so long */
 	unsigned int echo_rate;  /* echo replies a second and CPU */
 	unsigned int error_rate; /* "too big" messages a second and CPU */
 	struct model_decap *decap;
@@ -218,6 +220,8 @@ struct model {
 #define MODEL_LIMIT_FLOWS 131072u
 #define MODEL_LIMIT_FRAGMENTS 4096u
 #define MODEL_FLOW_AGE_S 30u
+#define MODEL_SETTLE_S 300u
+#define MODEL_SETTLE_S_MAX 86400u
 #define MODEL_ECHO_RATE 1000u
 #define MODEL_ERROR_RATE 1000u
 #define MODEL_LIMIT_VIPS_MAX 65535u

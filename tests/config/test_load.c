@@ -261,6 +261,8 @@ static void keeps_numbers_in_their_ranges(void **state)
 		{ETH0 "limits = { vips = 65536; backends = 32768; };\n",
 		 OUTSIDE("limits: vips 65536") "1..65535\n" OUTSIDE(
 			 "limits: backends 32768") "1..32767\n"},
+		{ETH0 "settle_s = 0;\n", OUTSIDE("settle_s 0") "1..86400\n"},
+		{ETH0 "settle_s = 86401;\n", OUTSIDE("settle_s 86401") "1..86400\n"},
 		{ETH0 "hash_seed = -1;\n", OUTSIDE("hash_seed -1") "0..4294967295\n"},
 		{ETH0 "hash_seed = 4294967296L;\n",
 		 OUTSIDE("hash_seed 4294967296") "0..4294967295\n"},
@@ -287,7 +289,7 @@ static void knows_the_words_of_each_key(void **state)
 					     "known; known: 'auto', 'native', 'generic'\n"},
 		{ETH0 BACKEND("state = 'Active';"),
 		 "sluice.conf:2: backend 'web-3': state 'Active' is not known; known: 'active', "
-		 "'draining', 'disabled'\n"},
+		 "'filling', 'draining', 'disabled'\n"},
 		{ETH0 WEB VIPS(VIP("maglev = 'v3';")),
 		 "sluice.conf:3: vip 'www': maglev 'v3' is not known; known: 'v1', 'v2'\n"},
 		{ETH0 WEB "vips = ( { name = 'a'; address = '198.18.0.1'; port = 1; protocol = "
@@ -604,6 +606,7 @@ static void fills_in_defaults(void **state)
 	assert_int_equal(model->limits.vips, 512);
 	assert_int_equal(model->limits.backends, 4096);
 	assert_int_equal(model->hash_seed, 0);
+	assert_int_equal(model->settle_s, 300);
 	assert_int_equal(model->n_interfaces, 1);
 	assert_int_equal(interface->mode, MODEL_MODE_AUTO);
 	assert_false(interface->has_gateway_mac);
@@ -642,7 +645,7 @@ static void assert_address(const struct sluice_addr *addr, const char *expected)
 	"pin_dir = '/sys/fs/bpf/two';\n" \
 	"state_dir = '/var/lib/two';\n" \
 	"limits = { vips = 65535; backends = 32767; };\n" \
-	"hash_seed = 0xfedcba98;\n" \
+	"hash_seed = 0xfedcba98; settle_s = 86400;\n" \
 	"pools = ( { name = 'none'; },\n" \
 	"          { name = 'web'; check = { type = 'none'; }; backends = (\n" \
 	"            { name = '" NAME_63 \
@@ -650,7 +653,8 @@ static void assert_address(const struct sluice_addr *addr, const char *expected)
 	"            { name = 'b'; address = '10.0.0.2'; weight = 65535; state = 'draining'; },\n" \
 	"            { name = 'c'; address = '240.0.0.3'; weight = 7L; state = 'disabled'; } ); " \
 	"},\n" \
-	"          { name = 'spare'; backends = ( { name = 'b'; address = '10.0.0.2'; } ); } );\n"
+	"          { name = 'spare'; backends = ( { name = 'b'; address = '10.0.0.2';\n" \
+	"                                           state = 'filling'; } ); } );\n"
 
 static void assert_full_pools(const struct model *model)
 {
@@ -672,6 +676,7 @@ static void assert_full_pools(const struct model *model)
 	assert_int_equal(model->pools[0].line, 14);
 	assert_string_equal(model->pools[2].name, "spare");
 	assert_int_equal(model->pools[2].n_backends, 1);
+	assert_int_equal(model->pools[2].backends[0].state, MODEL_STATE_FILLING);
 	assert_string_equal(web->name, "web");
 	assert_string_equal(web->file, FILE_NAME);
 	assert_int_equal(web->n_backends, 3);
@@ -734,6 +739,7 @@ static void takes_every_key(void **state)
 	assert_int_equal(model->limits.vips, 65535);
 	assert_int_equal(model->limits.backends, 32767);
 	assert_true(model->hash_seed == 0xfedcba98);
+	assert_int_equal(model->settle_s, 86400);
 	model_free(model);
 }
 

@@ -47,7 +47,7 @@ static void counts_the_backends_of_all_pools(void **state)
 
 static void names_states_and_reads_them_back(void **state)
 {
-	static const char *const words[] = {"active", "draining", "disabled"};
+	static const char *const words[] = {"active", "filling", "draining", "disabled"};
 	enum model_state parsed = MODEL_STATE_DISABLED;
 
 	(void)state;
