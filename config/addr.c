@@ -96,21 +96,20 @@ static int parse_length(const char *text, int max)
 	return len <= max ? len : -1;
 }
 
-static bool bits_beyond(const struct sluice_addr *addr, unsigned int len)
+/* @addr with the bits beyond @len cleared. */
+static struct sluice_addr first_bits(const struct sluice_addr *addr, unsigned int len)
 {
-	const unsigned char *bytes = (const unsigned char *)addr->w;
-	unsigned int i = len / 8;
+	struct sluice_addr first = {0};
 
-	if (len % 8 && (bytes[i++] & (0xff >> len % 8)))
-		return true;
-	for (; i < 16; i++) {
-		if (bytes[i])
-			return true;
-	}
-	return false;
+	memcpy(first.w, addr->w, len / 8);
+	if (len % 8)
+		((unsigned char *)first.w)[len / 8] = ((const unsigned char *)addr->w)[len / 8] &
+						      (unsigned char)(0xff00 >> len % 8);
+	return first;
 }
 
-int addr_prefix_parse(struct addr_prefix *out, const char *text)
+/* As it is written, with whatever bits are beyond the length. */
+static int read_prefix(struct addr_prefix *out, const char *text)
 {
 	const char *slash = strchr(text, '/');
 	size_t n = slash ? (size_t)(slash - text) : strlen(text);
@@ -132,10 +131,45 @@ int addr_prefix_parse(struct addr_prefix *out, const char *text)
 			return -EINVAL;
 		prefix.len = (v4 ? V4_BITS : 0) + (unsigned int)len;
 	}
-	if (bits_beyond(&prefix.addr, prefix.len))
+	*out = prefix;
+	return 0;
+}
+
+int addr_prefix_around(struct addr_prefix *out, const char *text)
+{
+	struct addr_prefix prefix;
+
+	if (read_prefix(&prefix, text))
+		return -EINVAL;
+	out->addr = first_bits(&prefix.addr, prefix.len);
+	out->len = prefix.len;
+	return 0;
+}
+
+int addr_prefix_parse(struct addr_prefix *out, const char *text)
+{
+	struct addr_prefix prefix;
+
+	if (read_prefix(&prefix, text))
+		return -EINVAL;
+	if (!addr_prefix_contains(&prefix, &prefix.addr))
 		return -ERANGE;
 	*out = prefix;
 	return 0;
+}
+
+bool addr_prefix_contains(const struct addr_prefix *prefix, const struct sluice_addr *addr)
+{
+	struct sluice_addr first = first_bits(addr, prefix->len);
+
+	return addr_equal(&first, &prefix->addr);
+}
+
+bool addr_prefix_has_ipv4(const struct addr_prefix *prefix)
+{
+	const struct sluice_addr v4 = {.w[2] = htonl(0xffff)};
+
+	return prefix->len < V4_BITS && addr_prefix_contains(prefix, &v4);
 }
 
 const char *addr_prefix_print(const struct addr_prefix *prefix, char *text)

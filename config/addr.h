@@ -56,6 +56,20 @@ enum addr_use addr_use(const struct sluice_addr *addr);
 int addr_prefix_parse(struct addr_prefix *out, const char *text);
 
 /*
+ * Reads the same texts, and clears the bits beyond the length: "10.1.2.3/8" is read as
+ * 10.0.0.0/8. 0, or -EINVAL with @out untouched.
+ */
+int addr_prefix_around(struct addr_prefix *out, const char *text);
+
+bool addr_prefix_contains(const struct addr_prefix *prefix, const struct sluice_addr *addr);
+
+/*
+ * A prefix of IPv6, such as ::/0, that has all of IPv4 in it, since that lies at ::ffff:0:0/96 in
+ * the form held here.
+ */
+bool addr_prefix_has_ipv4(const struct addr_prefix *prefix);
+
+/*
  * Writes @prefix to @text, at least PREFIX_TEXT_MAX bytes ("/32" and "/128" are left off); returns
  * @text.
  */

@@ -78,21 +78,6 @@ static int read_path(const char *path, int flags, char **out, size_t *len)
 	return fd < 0 ? -errno : read_fd(fd, out, len);
 }
 
-/* Takes over @path. The file's name as long as the source lives, or NULL. */
-static const char *add_file(struct builder *b, char *path)
-{
-	struct source *s = &b->source;
-	char **files = reallocarray(s->files, s->n_files + 1, sizeof(*files));
-
-	if (!files) {
-		free(path);
-		b->err = -ENOMEM;
-		return NULL;
-	}
-	s->files = files;
-	return files[s->n_files++] = path;
-}
-
 /* Begins a line of the text; it comes from @place. */
 static void begin_line(struct builder *b, struct source_place place)
 {
@@ -245,20 +230,6 @@ static bool at_include(const struct cursor *c, const char **path, size_t *len)
 
 static void build_file(struct builder *b, const char *file, const char *text, size_t len);
 
-/* An included file's name as seen from the including one, @from. NULL: no memory. */
-static char *join(const char *from, const char *path, size_t len)
-{
-	const char *slash = strrchr(from, '/');
-	char *joined;
-
-	if (len && path[0] == '/')
-		return strndup(path, len);
-	if (asprintf(&joined, "%.*s%.*s", slash ? (int)(slash + 1 - from) : 0, from, (int)len,
-		     path) < 0)
-		return NULL;
-	return joined;
-}
-
 static void include(struct builder *b, struct cursor *c, const char *path, size_t len)
 {
 	_cleanup_(freep) char *text = NULL;
@@ -278,7 +249,7 @@ static void include(struct builder *b, struct cursor *c, const char *path, size_
 		b->err = -EINVAL;
 		return;
 	}
-	joined = join(c->place.file, path, len);
+	joined = source_join(c->place.file, path, len);
 	if (!joined) {
 		b->err = -ENOMEM;
 		return;
@@ -287,8 +258,10 @@ static void include(struct builder *b, struct cursor *c, const char *path, size_
 	err = read_path(joined, O_NONBLOCK, &text, &text_len);
 	if (err)
 		complain(b, c->place, "cannot include \"%s\": %s", joined, strerror(-err));
-	file = add_file(b, joined);
-	if (file && !err)
+	file = source_add_file(&b->source, joined);
+	if (!file)
+		b->err = -ENOMEM;
+	else if (!err)
 		build_file(b, file, text, text_len);
 }
 
@@ -373,7 +346,9 @@ int source_read(struct source *out, const char *path, struct diag *diag)
 	name = strdup(path);
 	if (!name)
 		return -ENOMEM;
-	file = add_file(&b, name);
+	file = source_add_file(&b.source, name);
+	if (!file)
+		return -ENOMEM;
 	append(&b, "", 0);
 	begin_line(&b, (struct source_place){.file = file});
 	if (!b.err)
@@ -393,6 +368,31 @@ struct source_place source_find(const struct source *source, unsigned int line)
 	if (line >= 1 && line <= source->n_lines)
 		return source->lines[line - 1];
 	return (struct source_place){.file = source->files[0]};
+}
+
+char *source_join(const char *from, const char *path, size_t len)
+{
+	const char *slash = strrchr(from, '/');
+	char *joined;
+
+	if (len && path[0] == '/')
+		return strndup(path, len);
+	if (asprintf(&joined, "%.*s%.*s", slash ? (int)(slash + 1 - from) : 0, from, (int)len,
+		     path) < 0)
+		return NULL;
+	return joined;
+}
+
+const char *source_add_file(struct source *source, char *path)
+{
+	char **files = reallocarray(source->files, source->n_files + 1, sizeof(*files));
+
+	if (!files) {
+		free(path);
+		return NULL;
+	}
+	source->files = files;
+	return files[source->n_files++] = path;
 }
 
 void source_fini(struct source *source)

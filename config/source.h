@@ -21,7 +21,7 @@ struct source_place {
 
 struct source {
 	char *text;   /* ends with a NUL, has none before */
-	char **files; /* files[0]: the path given; the rest: included */
+	char **files; /* files[0]: the path given; the rest: included or added */
 	size_t n_files;
 	struct source_place *lines; /* lines[i]: where line i + 1 of the text came from */
 	size_t n_lines;
@@ -37,6 +37,18 @@ int source_read(struct source *out, const char *path, struct diag *diag);
 
 /* Where line @line (from 1) of the text came from; the file alone (line 0) for any other @line. */
 struct source_place source_find(const struct source *source, unsigned int line);
+
+/*
+ * The path @path, @len bytes, of a file that @from, a file's path, names: relative to the directory
+ * of @from unless absolute. The caller frees it. NULL: no memory.
+ */
+char *source_join(const char *from, const char *path, size_t len);
+
+/*
+ * Takes over @path, also on failure, and adds it to the files: it lives as long as the source.
+ * Returns it, or NULL: no memory.
+ */
+const char *source_add_file(struct source *source, char *path);
 
 /* Frees what it holds; accepts all zero. */
 void source_fini(struct source *source);
