@@ -26,34 +26,79 @@ static const struct {
 	[CONFIG_TYPE_INT64] = {"a whole number", KEY_NUMBER},
 	[CONFIG_TYPE_FLOAT] = {"a number with a fraction", KEY_TYPE_MAX},
 	[CONFIG_TYPE_STRING] = {"a string \"...\"", KEY_STRING},
-	[CONFIG_TYPE_BOOL] = {"true or false", KEY_TYPE_MAX},
-	[CONFIG_TYPE_ARRAY] = {"an array [ ... ]", KEY_TYPE_MAX},
+	[CONFIG_TYPE_BOOL] = {"true or false", KEY_BOOL},
+	[CONFIG_TYPE_ARRAY] = {"an array [ ... ]", KEY_ELEMENTS},
 	[CONFIG_TYPE_LIST] = {"a list ( ... )", KEY_LIST},
 };
 
 static const char *const type_texts[KEY_TYPE_MAX] = {
-	[KEY_NUMBER] = "a whole number",
-	[KEY_STRING] = "a string \"...\"",
-	[KEY_GROUP] = "a group { ... }",
-	[KEY_LIST] = "a list ( ... )",
+	[KEY_NUMBER] = "a whole number", [KEY_STRING] = "a string \"...\"",
+	[KEY_BOOL] = "true or false",    [KEY_GROUP] = "a group { ... }",
+	[KEY_LIST] = "a list ( ... )",   [KEY_ELEMENTS] = "an array [ ... ] or a list ( ... )",
 };
 
-void keys_error(struct keys *k, const config_setting_t *s, const char *fmt, ...)
+bool keys_is(const config_setting_t *s, enum key_type type)
 {
-	_cleanup_(freep) char *text = NULL;
-	va_list args;
-	int len;
+	enum key_type is = kinds[config_setting_type(s)].type;
 
-	va_start(args, fmt);
-	len = vasprintf(&text, fmt, args);
-	va_end(args);
-	if (len < 0) {
+	return is == type || (type == KEY_ELEMENTS && is == KEY_LIST);
+}
+
+const char *keys_kind(const config_setting_t *s)
+{
+	return kinds[config_setting_type(s)].text;
+}
+
+const char *keys_name(const config_setting_t *s)
+{
+	const char *name = config_setting_name(s);
+
+	return name ? name : config_setting_name(config_setting_parent(s));
+}
+
+static void add_error(struct keys *k, const config_setting_t *s, struct source_place place,
+		      const char *fmt, va_list args)
+{
+	struct keys_message *errors;
+	_cleanup_(freep) char *text = NULL;
+	char *message;
+
+	if (vasprintf(&text, fmt, args) < 0) {
 		text = NULL;
 		k->err = -ENOMEM;
 		return;
 	}
-	diag_add(&k->errors, NULL, config_setting_source_line(s), "%s%s%s", k->subject,
-		 *k->subject ? ": " : "", text);
+	errors = reallocarray(k->errors, k->n_errors + 1, sizeof(*errors));
+	if (!errors) {
+		k->err = -ENOMEM;
+		return;
+	}
+	k->errors = errors;
+	if (asprintf(&message, "%s%s%s", k->subject, *k->subject ? ": " : "", text) < 0) {
+		k->err = -ENOMEM;
+		return;
+	}
+	errors[k->n_errors++] = (struct keys_message){
+		.at = config_setting_source_line(s), .place = place, .text = message};
+}
+
+void keys_error(struct keys *k, const config_setting_t *s, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	add_error(k, s, (struct source_place){0}, fmt, args);
+	va_end(args);
+}
+
+void keys_error_at(struct keys *k, const config_setting_t *s, struct source_place place,
+		   const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	add_error(k, s, place, fmt, args);
+	va_end(args);
 }
 
 struct source_place keys_place(const struct keys *k, const config_setting_t *s)
@@ -81,9 +126,9 @@ static void refuse_unknown_keys(struct keys *k, const config_setting_t *s,
 			continue;
 		for (size_t j = 0; j < group->n_keys; j++)
 			suggest_offer(&near, group->keys[j].name);
-		diag_add(&k->errors, NULL, config_setting_source_line(member),
-			 "unknown key \"%s\"%s%s%s%s%s", near.word, group->what ? " in " : "",
-			 group->what ? group->what : "", SUGGEST_TEXT(near));
+		keys_error(k, member, "unknown key \"%s\"%s%s%s%s%s", near.word,
+			   group->what ? " in " : "", group->what ? group->what : "",
+			   SUGGEST_TEXT(near));
 	}
 }
 
@@ -107,11 +152,11 @@ static void take_key(struct keys *k, const config_setting_t *s, const struct key
 {
 	const config_setting_t *value = config_setting_get_member(s, key->name);
 
-	if (value && kinds[config_setting_type(value)].type == key->type)
+	if (value && keys_is(value, key->type))
 		key->set(k, value, object);
 	else if (value)
 		keys_error(k, value, "%s must be %s, not %s", key->name, type_texts[key->type],
-			   kinds[config_setting_type(value)].text);
+			   keys_kind(value));
 	else if (key->required)
 		keys_error(k, s, "%s is missing", key->name);
 }
@@ -123,15 +168,28 @@ void keys_group(struct keys *k, const config_setting_t *s, const struct key_grou
 	char subject[160];
 
 	write_subject(subject, sizeof(subject), outer, s, group);
+	k->subject = "";
+	refuse_unknown_keys(k, s, group);
 	k->subject = subject;
 	if (group->init)
 		group->init(k, s, object);
-	refuse_unknown_keys(k, s, group);
 	for (size_t i = 0; i < group->n_keys; i++)
 		take_key(k, s, &group->keys[i], object);
 	if (group->finish)
 		group->finish(k, s, object);
 	k->subject = outer;
+}
+
+const config_setting_t *keys_element(struct keys *k, const config_setting_t *s, size_t i,
+				     enum key_type type)
+{
+	const config_setting_t *element = config_setting_get_elem(s, (unsigned int)i);
+
+	if (keys_is(element, type))
+		return element;
+	keys_error(k, element, "%s: element %zu must be %s, not %s", config_setting_name(s), i + 1,
+		   type_texts[type], keys_kind(element));
+	return NULL;
 }
 
 void *keys_list(struct keys *k, const config_setting_t *s, const struct key_group *group,
@@ -144,14 +202,10 @@ void *keys_list(struct keys *k, const config_setting_t *s, const struct key_grou
 	if (length && !objects)
 		k->err = -ENOMEM;
 	for (size_t i = 0; i < *n; i++) {
-		const config_setting_t *element = config_setting_get_elem(s, (unsigned int)i);
+		const config_setting_t *element = keys_element(k, s, i, KEY_GROUP);
 
-		if (config_setting_is_group(element))
+		if (element)
 			keys_group(k, element, group, objects + i * size);
-		else
-			keys_error(k, element, "%s: element %zu must be %s, not %s",
-				   config_setting_name(s), i + 1, type_texts[KEY_GROUP],
-				   kinds[config_setting_type(element)].text);
 	}
 	return objects;
 }
@@ -171,8 +225,7 @@ bool keys_number(struct keys *k, const config_setting_t *s, long long min, long 
 	long long value = keys_value(s);
 
 	if (value < min || value > max) {
-		keys_error(k, s, "%s %lld is outside %lld..%lld", config_setting_name(s), value,
-			   min, max);
+		keys_error(k, s, "%s %lld is outside %lld..%lld", keys_name(s), value, min, max);
 		return false;
 	}
 	*out = value;
@@ -210,34 +263,45 @@ int keys_word(struct keys *k, const config_setting_t *s, const char *const *word
 }
 
 /* Errors of one line stay in the order in which they were found. */
-static int compare_entries(const void *a, const void *b)
+static int compare_messages(const void *a, const void *b)
 {
-	const struct diag_entry *x = *(const struct diag_entry *const *)a;
-	const struct diag_entry *y = *(const struct diag_entry *const *)b;
+	const struct keys_message *x = *(const struct keys_message *const *)a;
+	const struct keys_message *y = *(const struct keys_message *const *)b;
 
-	if (x->line != y->line)
-		return x->line < y->line ? -1 : 1;
+	if (x->at != y->at)
+		return x->at < y->at ? -1 : 1;
 	return x < y ? -1 : x > y;
 }
 
 void keys_report(struct keys *k, struct diag *diag)
 {
-	size_t n = k->errors.n;
-	_cleanup_(freep) const struct diag_entry **sorted = calloc(n + 1, sizeof(*sorted));
+	size_t n = k->n_errors;
+	_cleanup_(freep) const struct keys_message **sorted = calloc(n + 1, sizeof(*sorted));
 
 	for (size_t i = 0; i < n && sorted; i++)
-		sorted[i] = &k->errors.entries[i];
+		sorted[i] = &k->errors[i];
 	if (sorted)
-		qsort(sorted, n, sizeof(*sorted), compare_entries);
+		qsort(sorted, n, sizeof(*sorted), compare_messages);
 	for (size_t i = 0; i < n; i++) {
-		const struct diag_entry *entry = sorted ? sorted[i] : &k->errors.entries[i];
-		struct source_place place = source_find(k->source, entry->line);
+		const struct keys_message *m = sorted ? sorted[i] : &k->errors[i];
+		struct source_place place = m->place;
 
-		for (char *c = entry->text; *c; c++) {
+		if (!place.file)
+			place = source_find(k->source, m->at);
+		for (char *c = m->text; *c; c++) {
 			if ((unsigned char)*c < ' ' || *c == 0x7f)
 				*c = '?';
 		}
-		diag_add(diag, place.file, place.line, "%s", entry->text);
+		diag_add(diag, place.file, place.line, "%s", m->text);
 	}
-	diag_fini(&k->errors);
+	keys_fini(k);
+}
+
+void keys_fini(struct keys *k)
+{
+	for (size_t i = 0; i < k->n_errors; i++)
+		free(k->errors[i].text);
+	free(k->errors);
+	k->errors = NULL;
+	k->n_errors = 0;
 }

@@ -15,11 +15,19 @@
 #include "config/diag.h"
 #include "config/source.h"
 
+/* An error, found in any order. */
+struct keys_message {
+	unsigned int at;           /* line of the source's text that it goes by in the report */
+	struct source_place place; /* where it is; file NULL: where @at came from */
+	char *text;
+};
+
 /* One walk over a config. */
 struct keys {
 	const struct source *source; /* whose text was parsed */
-	struct diag errors; /* file NULL, line of the source's text; hand over with keys_report() */
-	int err;            /* -ENOMEM: something is missing in what was built */
+	struct keys_message *errors; /* hand over with keys_report() */
+	size_t n_errors;
+	int err;             /* -ENOMEM: something is missing in what was built */
 	const char *subject; /* what messages are about: "backend \"web-3\""; "" at the top */
 	void *ctx;           /* the caller's */
 };
@@ -27,8 +35,10 @@ struct keys {
 enum key_type {
 	KEY_NUMBER, /* whole */
 	KEY_STRING,
+	KEY_BOOL,
 	KEY_GROUP,
-	KEY_LIST, /* of groups, or whatever its setter takes */
+	KEY_LIST,     /* of groups, or whatever its setter takes */
+	KEY_ELEMENTS, /* a list or an array */
 	KEY_TYPE_MAX,
 };
 
@@ -65,9 +75,29 @@ void keys_group(struct keys *k, const config_setting_t *s, const struct key_grou
 void *keys_list(struct keys *k, const config_setting_t *s, const struct key_group *group,
 		size_t size, size_t *n);
 
+/* Element @i, from 0, of the list or array @s; reports one that is not of @type: NULL. */
+const config_setting_t *keys_element(struct keys *k, const config_setting_t *s, size_t i,
+				     enum key_type type);
+
+/* Is @s of @type? */
+bool keys_is(const config_setting_t *s, enum key_type type);
+
+/* What @s is, in words: "a whole number". */
+const char *keys_kind(const config_setting_t *s);
+
+/* The key whose value @s is, or is an element of. */
+const char *keys_name(const config_setting_t *s);
+
 /* Reports an error of @s. The message: "SUBJECT: text". */
 void keys_error(struct keys *k, const config_setting_t *s, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/*
+ * Reports an error of a file that @s names: at @place, whose file must live until keys_report().
+ * It comes where errors of @s come.
+ */
+void keys_error_at(struct keys *k, const config_setting_t *s, struct source_place place,
+		   const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 /* Where @s stands. */
 struct source_place keys_place(const struct keys *k, const config_setting_t *s);
@@ -92,5 +122,8 @@ int keys_word(struct keys *k, const config_setting_t *s, const char *const *word
  * come from the file, become '?'.
  */
 void keys_report(struct keys *k, struct diag *diag);
+
+/* Forgets all errors. */
+void keys_fini(struct keys *k);
 
 #endif

@@ -9,97 +9,23 @@
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
-#include <netinet/in.h>
-#include <search.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 
 #include "config/cleanup.h"
-#include "config/keys.h"
-#include "config/source.h"
-#include "config/suggest.h"
-
-#define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
-#define GROUP_KEYS(table) .keys = (table), .n_keys = N_ELEMENTS(table)
+#include "config/load_parts.h"
+#include "config/take.h"
 
 #define INTERFACE_NAME_MAX 15 /* bytes: the kernel's IFNAMSIZ without the NUL */
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 #define DIR_PATH_MAX (PATH_MAX - NAME_MAX - 2) /* leaves room for "/", a file's name and NUL */
-#define HINT_ERRORS_MAX 100 /* beyond so many errors, the time for hints is better saved */
-
-/* Something that may be there only once, and where it is. */
-struct mark {
-	const config_setting_t *setting;
-	const void *object; /* the interface, pool, backend or VIP */
-	const char *key;    /* lies behind this struct */
-};
-
-/* Marks by their key; all zero is an empty one. */
-struct marks {
-	void *tree;
-};
-
-struct load {
-	struct model *model;
-	struct marks interfaces; /* by name */
-	struct marks pools;
-	struct marks vips;
-	struct marks endpoints;         /* VIPs by address, port and protocol */
-	struct marks backends;          /* by name, of the pool being read */
-	struct marks backend_addresses; /* likewise by address */
-	size_t n_backends;              /* in the pools before the one being read */
-};
-
-/* ---------------------------------------------------------------------------------------- marks */
-
-static int compare_marks(const void *a, const void *b)
-{
-	return strcmp(((const struct mark *)a)->key, ((const struct mark *)b)->key);
-}
-
-/*
- * Marks @key as being there: NULL, or the mark that was there before, which stays. Without memory
- * k->err says so.
- */
-static const struct mark *marks_add(struct keys *k, struct marks *marks, const char *key,
-				    const config_setting_t *setting, const void *object)
-{
-	size_t size = strlen(key) + 1;
-	_cleanup_(freep) struct mark *mark = malloc(sizeof(*mark) + size);
-	const struct mark *const *found;
-
-	if (!mark) {
-		k->err = -ENOMEM;
-		return NULL;
-	}
-	*mark = (struct mark){
-		.setting = setting, .object = object, .key = memcpy(mark + 1, key, size)};
-	found = tsearch(mark, &marks->tree, compare_marks);
-	if (!found) {
-		k->err = -ENOMEM;
-		return NULL;
-	}
-	if (*found != mark)
-		return *found;
-	mark = NULL;
-	return NULL;
-}
-
-/* The mark of @key, or NULL. */
-static const struct mark *marks_find(const struct marks *marks, const char *key)
-{
-	const struct mark wanted = {.key = key};
-	const struct mark *const *found = tfind(&wanted, &marks->tree, compare_marks);
-
-	return found ? *found : NULL;
-}
-
-static void marks_fini(struct marks *marks)
-{
-	tdestroy(marks->tree, free);
-	marks->tree = NULL;
-}
+#define FLOWS_MIN 1024
+#define FLOWS_MAX 67108864
+#define FRAGMENTS_MIN 64
+#define FRAGMENTS_MAX 1048576
+#define SOURCES_MAX 10000000
+#define AGE_MAX_S 3600
+#define RATE_MAX 1000000
 
 static void load_fini(struct load *ld)
 {
@@ -107,96 +33,18 @@ static void load_fini(struct load *ld)
 	marks_fini(&ld->pools);
 	marks_fini(&ld->vips);
 	marks_fini(&ld->endpoints);
+	marks_fini(&ld->members);
+	marks_fini(&ld->decaps);
 	marks_fini(&ld->backends);
 	marks_fini(&ld->backend_addresses);
+	keyset_fini(&ld->server_ids);
+	free(ld->server_owners);
+	clients_fini(&ld->clients);
 	model_free(ld->model);
 }
 
-/* --------------------------------------------------------------------------------------- values */
-
-static bool is_name(const char *text, size_t max)
-{
-	size_t len = strlen(text);
-
-	for (const char *c = text; *c; c++) {
-		if (*c <= ' ' || *c >= 0x7f || strchr("\"'/", *c))
-			return false;
-	}
-	return len >= 1 && len <= max;
-}
-
-/* The name of @object, unique in @marks. */
-static void take_name(struct keys *k, const config_setting_t *s, struct marks *marks, size_t max,
-		      char **out, const void *object)
-{
-	const char *name = config_setting_get_string(s);
-	const struct mark *first = marks_add(k, marks, name, s, object);
-	struct source_place place;
-
-	if (!is_name(name, max)) {
-		keys_error(k, s,
-			   "a name has 1..%zu printable ASCII characters, no space, quote or \"/\"",
-			   max);
-	} else if (first) {
-		place = keys_place(k, first->setting);
-		keys_error(k, s, "the name is taken, see %s:%u", place.file, place.line);
-	}
-	keys_string(k, s, out);
-}
-
-static void take_unsigned(struct keys *k, const config_setting_t *s, unsigned int min,
-			  unsigned int max, unsigned int *out)
-{
-	long long value;
-
-	if (keys_number(k, s, min, max, &value))
-		*out = (unsigned int)value;
-}
-
-static void take_path(struct keys *k, const config_setting_t *s, size_t max, char **out)
-{
-	const char *path = config_setting_get_string(s);
-
-	if (path[0] != '/')
-		keys_error(k, s, "%s \"%s\" is not an absolute path, which begins with \"/\"",
-			   config_setting_name(s), path);
-	else if (strlen(path) > max)
-		keys_error(k, s, "%s \"%s\" is longer than %zu bytes", config_setting_name(s), path,
-			   max);
-	else
-		keys_string(k, s, out);
-}
-
-static bool addr_is_set(const struct sluice_addr *addr)
-{
-	return addr->w[0] || addr->w[1] || addr->w[2] || addr->w[3];
-}
-
-/* An address that packets can be sent to. */
-static void take_address(struct keys *k, const config_setting_t *s, struct sluice_addr *out)
-{
-	static const char *const refused[ADDR_USE_MAX] = {
-		[ADDR_UNSPECIFIED] = "unspecified",
-		[ADDR_LOOPBACK] = "loopback",
-		[ADDR_MULTICAST] = "multicast",
-		[ADDR_BROADCAST] = "broadcast",
-	};
-	const char *text = config_setting_get_string(s);
-	struct sluice_addr addr;
-
-	if (addr_parse(&addr, text)) {
-		keys_error(k, s, "address \"%s\" is neither an IPv4 nor an IPv6 address", text);
-	} else if (refused[addr_use(&addr)]) {
-		keys_error(k, s, "address %s is %s, which no host can have as its own", text,
-			   refused[addr_use(&addr)]);
-	} else {
-		*out = addr;
-	}
-}
-
-/* Of @n elements of list @s, after @before others, none may be beyond @limit. */
-static void check_limit(struct keys *k, const config_setting_t *s, size_t before, size_t n,
-			unsigned int limit, const char *what)
+void load_check_limit(struct keys *k, const config_setting_t *s, size_t before, size_t n,
+		      unsigned int limit, const char *what)
 {
 	if (before <= limit && before + n > limit)
 		keys_error(k, config_setting_get_elem(s, (unsigned int)(limit - before)),
@@ -261,323 +109,6 @@ static const struct key_group interface_group = {
 	.init = interface_init,
 };
 
-/* ---------------------------------------------------------------------------------------- pools */
-
-static void backend_init(struct keys *k, const config_setting_t *s, void *object)
-{
-	struct model_backend *backend = object;
-	struct source_place place = keys_place(k, s);
-
-	*backend = (struct model_backend){.weight = MODEL_WEIGHT_DEFAULT,
-					  .state = MODEL_STATE_ACTIVE,
-					  .file = place.file,
-					  .line = place.line};
-}
-
-static void backend_name(struct keys *k, const config_setting_t *s, void *object)
-{
-	struct load *ld = k->ctx;
-	struct model_backend *backend = object;
-
-	take_name(k, s, &ld->backends, MODEL_NAME_MAX, &backend->name, backend);
-}
-
-static void backend_address(struct keys *k, const config_setting_t *s, void *object)
-{
-	struct load *ld = k->ctx;
-	struct model_backend *backend = object;
-	const struct model_backend *other;
-	const struct mark *first;
-	struct source_place place;
-	char text[ADDR_TEXT_MAX];
-
-	take_address(k, s, &backend->address);
-	if (!addr_is_set(&backend->address))
-		return;
-	addr_print(&backend->address, text);
-	first = marks_add(k, &ld->backend_addresses, text, s, backend);
-	if (!first)
-		return;
-	other = first->object;
-	place = keys_place(k, first->setting);
-	keys_error(k, s, "address %s is also that of backend \"%s\", see %s:%u", text,
-		   other->name ? other->name : "", place.file, place.line);
-}
-
-static void backend_weight(struct keys *k, const config_setting_t *s, void *object)
-{
-	struct model_backend *backend = object;
-
-	take_unsigned(k, s, MODEL_WEIGHT_MIN, MODEL_WEIGHT_MAX, &backend->weight);
-}
-
-static void backend_state(struct keys *k, const config_setting_t *s, void *object)
-{
-	struct model_backend *backend = object;
-	int state = keys_word(k, s, model_state_names, MODEL_STATE_MAX);
-
-	if (state >= 0)
-		backend->state = (enum model_state)state;
-	backend->state_given = true;
-}
-
-static const struct key backend_keys[] = {
-	{"name", KEY_STRING, true, backend_name},
-	{"address", KEY_STRING, true, backend_address},
-	{"weight", KEY_NUMBER, false, backend_weight},
-	{"state", KEY_STRING, false, backend_state},
-};
-
-static const struct key_group backend_group = {
-	.what = "backend",
-	GROUP_KEYS(backend_keys),
-	.init = backend_init,
-};
-
-static void check_type(struct keys *k, const config_setting_t *s, void *object)
-{
-	static const char *const types[] = {[MODEL_CHECK_NONE] = "none"};
-	struct model_check *check = object;
-	int type = keys_word(k, s, types, N_ELEMENTS(types));
-
-	if (type >= 0)
-		check->type = (enum model_check_type)type;
-}
-
-static const struct key check_keys[] = {
-	{"type", KEY_STRING, true, check_type},
-};
-
-static const struct key_group check_group = {
-	.what = "check",
-	GROUP_KEYS(check_keys),
-};
-
-static void pool_init(struct keys *k, const config_setting_t *s, void *object)
-{
-	struct model_pool *pool = object;
-	struct source_place place = keys_place(k, s);
-
-	*pool = (struct model_pool){
-		.check.type = MODEL_CHECK_NONE, .file = place.file, .line = place.line};
-}
-
-static void pool_name(struct keys *k, const config_setting_t *s, void *object)
-{
-	struct load *ld = k->ctx;
-	struct model_pool *pool = object;
-
-	take_name(k, s, &ld->pools, MODEL_NAME_MAX, &pool->name, pool);
-}
-
-static void pool_backends(struct keys *k, const config_setting_t *s, void *object)
-{
-	struct load *ld = k->ctx;
-	struct model_pool *pool = object;
-
-	pool->backends =
-		keys_list(k, s, &backend_group, sizeof(*pool->backends), &pool->n_backends);
-	marks_fini(&ld->backends);
-	marks_fini(&ld->backend_addresses);
-	check_limit(k, s, ld->n_backends, pool->n_backends, ld->model->limits.backends, "backends");
-	ld->n_backends += pool->n_backends;
-}
-
-/* A check of a kind that comes later says only this, not that its keys are unknown. */
-static void pool_check(struct keys *k, const config_setting_t *s, void *object)
-{
-	static const char *const later[] = {"tcp", "http", "https", "udp", "dns", "exec", "agent"};
-	struct model_pool *pool = object;
-	const char *type = "";
-
-	config_setting_lookup_string(s, "type", &type);
-	for (size_t i = 0; i < N_ELEMENTS(later); i++) {
-		if (!strcmp(type, later[i])) {
-			keys_error(k, config_setting_get_member(s, "type"),
-				   "check type \"%s\" is not supported yet, use \"none\"", type);
-			return;
-		}
-	}
-	keys_group(k, s, &check_group, &pool->check);
-}
-
-static const struct key pool_keys[] = {
-	{"name", KEY_STRING, true, pool_name},
-	{"backends", KEY_LIST, false, pool_backends},
-	{"check", KEY_GROUP, false, pool_check},
-};
-
-static const struct key_group pool_group = {
-	.what = "pool",
-	GROUP_KEYS(pool_keys),
-	.init = pool_init,
-};
-
-/* ----------------------------------------------------------------------------------------- VIPs */
-
-static void vip_init(struct keys *k, const config_setting_t *s, void *object)
-{
-	struct model_vip *vip = object;
-	struct source_place place = keys_place(k, s);
-
-	*vip = (struct model_vip){.maglev = MODEL_MAGLEV_V2,
-				  .ring_size = MODEL_RING_SIZE_DEFAULT,
-				  .file = place.file,
-				  .line = place.line};
-}
-
-static void vip_name(struct keys *k, const config_setting_t *s, void *object)
-{
-	struct load *ld = k->ctx;
-	struct model_vip *vip = object;
-
-	take_name(k, s, &ld->vips, MODEL_NAME_MAX, &vip->name, vip);
-}
-
-static void vip_address(struct keys *k, const config_setting_t *s, void *object)
-{
-	struct model_vip *vip = object;
-
-	take_address(k, s, &vip->prefix.addr);
-	vip->prefix.len = 128;
-}
-
-static void vip_port(struct keys *k, const config_setting_t *s, void *object)
-{
-	struct model_vip *vip = object;
-	long long port;
-
-	if (keys_number(k, s, 1, UINT16_MAX, &port))
-		vip->port = (uint16_t)port;
-}
-
-static void vip_protocol(struct keys *k, const config_setting_t *s, void *object)
-{
-	static const char *const words[] = {"tcp", "udp"};
-	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP};
-	struct model_vip *vip = object;
-	int word = keys_word(k, s, words, N_ELEMENTS(words));
-
-	if (word >= 0)
-		vip->protocol = protocols[word];
-}
-
-static void vip_pool(struct keys *k, const config_setting_t *s, void *object)
-{
-	struct load *ld = k->ctx;
-	struct model_vip *vip = object;
-	struct suggest near = {.word = config_setting_get_string(s)};
-	const struct mark *found = marks_find(&ld->pools, near.word);
-
-	if (found) {
-		vip->pool = found->object;
-		return;
-	}
-	for (size_t i = 0; i < ld->model->n_pools && k->errors.n < HINT_ERRORS_MAX; i++) {
-		if (ld->model->pools[i].name)
-			suggest_offer(&near, ld->model->pools[i].name);
-	}
-	keys_error(k, s, "pool \"%s\" does not exist%s%s%s", near.word, SUGGEST_TEXT(near));
-}
-
-static void vip_maglev(struct keys *k, const config_setting_t *s, void *object)
-{
-	static const char *const words[] = {"v1", "v2"};
-	static const enum model_maglev values[] = {MODEL_MAGLEV_V1, MODEL_MAGLEV_V2};
-	struct model_vip *vip = object;
-	int word = keys_word(k, s, words, N_ELEMENTS(words));
-
-	if (word >= 0)
-		vip->maglev = values[word];
-}
-
-static void vip_ring_size(struct keys *k, const config_setting_t *s, void *object)
-{
-	static const uint32_t sizes[] = {4093, 16381, 65537};
-	struct model_vip *vip = object;
-	long long size = keys_value(s);
-
-	for (size_t i = 0; i < N_ELEMENTS(sizes); i++) {
-		if (size == sizes[i]) {
-			vip->ring_size = sizes[i];
-			return;
-		}
-	}
-	keys_error(k, s, "ring_size %lld is none of %u, %u, %u", size, sizes[0], sizes[1],
-		   sizes[2]);
-}
-
-static void check_vip_is_unique(struct keys *k, const config_setting_t *s,
-				const struct model_vip *vip)
-{
-	struct load *ld = k->ctx;
-	const char *protocol = model_protocol_name(vip->protocol);
-	const struct model_vip *other;
-	const struct mark *first;
-	struct source_place place;
-	char addr[ADDR_TEXT_MAX], key[ADDR_TEXT_MAX + 32];
-
-	addr_print(&vip->prefix.addr, addr);
-	snprintf(key, sizeof(key), "%s %u %s", addr, vip->port, protocol);
-	first = marks_add(k, &ld->endpoints, key, s, vip);
-	if (!first)
-		return;
-	other = first->object;
-	place = keys_place(k, first->setting);
-	keys_error(k, s, "%s port %u %s is vip \"%s\" already, see %s:%u", addr, vip->port,
-		   protocol, other->name ? other->name : "", place.file, place.line);
-}
-
-/* The VIP's pool must not lead back to the VIP. */
-static void check_vip_pool(struct keys *k, const config_setting_t *s, const struct model_vip *vip)
-{
-	const struct model_pool *pool = vip->pool;
-	const struct model_backend *same = NULL;
-
-	for (size_t i = 0; i < pool->n_backends; i++) {
-		const struct model_backend *backend = &pool->backends[i];
-
-		if (!addr_is_set(&backend->address))
-			continue;
-		if (addr_equal(&backend->address, &vip->prefix.addr))
-			same = same ? same : backend;
-	}
-	if (same)
-		keys_error(k, s,
-			   "its address is also that of backend \"%s\" of pool \"%s\", see %s:%u; "
-			   "packets would go round in circles",
-			   same->name ? same->name : "", pool->name, same->file, same->line);
-}
-
-static void vip_finish(struct keys *k, const config_setting_t *s, void *object)
-{
-	const struct model_vip *vip = object;
-
-	if (!addr_is_set(&vip->prefix.addr))
-		return;
-	if (vip->port && vip->protocol)
-		check_vip_is_unique(k, s, vip);
-	if (vip->pool)
-		check_vip_pool(k, config_setting_get_member(s, "pool"), vip);
-}
-
-static const struct key vip_keys[] = {
-	{"name", KEY_STRING, true, vip_name},
-	{"address", KEY_STRING, true, vip_address},
-	{"port", KEY_NUMBER, true, vip_port},
-	{"protocol", KEY_STRING, true, vip_protocol},
-	{"pool", KEY_STRING, true, vip_pool},
-	{"maglev", KEY_STRING, false, vip_maglev},
-	{"ring_size", KEY_NUMBER, false, vip_ring_size},
-};
-
-static const struct key_group vip_group = {
-	.what = "vip",
-	GROUP_KEYS(vip_keys),
-	.init = vip_init,
-	.finish = vip_finish,
-};
-
 /* --------------------------------------------------------------------------- control and limits */
 
 static void control_socket(struct keys *k, const config_setting_t *s, void *object)
@@ -626,15 +157,161 @@ static void limits_backends(struct keys *k, const config_setting_t *s, void *obj
 	take_unsigned(k, s, 1, MODEL_LIMIT_BACKENDS_MAX, &limits->backends);
 }
 
+static void limits_sources(struct keys *k, const config_setting_t *s, void *object)
+{
+	struct model_limits *limits = object;
+
+	take_unsigned(k, s, 1, SOURCES_MAX, &limits->sources);
+}
+
+static void limits_fragments(struct keys *k, const config_setting_t *s, void *object)
+{
+	struct model_limits *limits = object;
+
+	take_unsigned(k, s, FRAGMENTS_MIN, FRAGMENTS_MAX, &limits->fragments);
+}
+
 static const struct key limits_keys[] = {
 	{"vips", KEY_NUMBER, false, limits_vips},
 	{"backends", KEY_NUMBER, false, limits_backends},
+	{"sources", KEY_NUMBER, false, limits_sources},
+	{"fragments", KEY_NUMBER, false, limits_fragments},
 };
 
 static const struct key_group limits_group = {
 	.what = "limits",
 	GROUP_KEYS(limits_keys),
 };
+
+/* ------------------------------------------------------------------------------- flows and ICMP */
+
+static void flows_size(struct keys *k, const config_setting_t *s, void *object)
+{
+	struct model *model = object;
+	long long size, next = FLOWS_MIN;
+
+	if (!keys_number(k, s, FLOWS_MIN, FLOWS_MAX, &size))
+		return;
+	while (next < size)
+		next *= 2;
+	if (next == size)
+		model->limits.flows = (unsigned int)size;
+	else
+		keys_error(k, s, "size %lld is not a power of two; the next one is %lld", size,
+			   next);
+}
+
+static void flows_age_s(struct keys *k, const config_setting_t *s, void *object)
+{
+	struct model *model = object;
+
+	take_unsigned(k, s, 1, AGE_MAX_S, &model->flow_age_s);
+}
+
+static const struct key flows_keys[] = {
+	{"size", KEY_NUMBER, false, flows_size},
+	{"age_s", KEY_NUMBER, false, flows_age_s},
+};
+
+static const struct key_group flows_group = {
+	.what = "flows",
+	GROUP_KEYS(flows_keys),
+};
+
+static void icmp_echo_rate(struct keys *k, const config_setting_t *s, void *object)
+{
+	struct model *model = object;
+
+	take_unsigned(k, s, 0, RATE_MAX, &model->echo_rate);
+}
+
+static void icmp_error_rate(struct keys *k, const config_setting_t *s, void *object)
+{
+	struct model *model = object;
+
+	take_unsigned(k, s, 0, RATE_MAX, &model->error_rate);
+}
+
+static const struct key icmp_keys[] = {
+	{"echo_rate", KEY_NUMBER, false, icmp_echo_rate},
+	{"error_rate", KEY_NUMBER, false, icmp_error_rate},
+};
+
+static const struct key_group icmp_group = {
+	.what = "icmp",
+	GROUP_KEYS(icmp_keys),
+};
+
+/* ---------------------------------------------------------------------------------------- decap */
+
+static void decap_address(struct keys *k, const config_setting_t *s, void *object)
+{
+	struct model_decap *decap = object;
+
+	take_address(k, s, &decap->address);
+}
+
+static void decap_egress(struct keys *k, const config_setting_t *s, void *object)
+{
+	struct model_decap *decap = object;
+
+	(void)k;
+	decap->egress = config_setting_get_bool(s);
+}
+
+static const struct key decap_keys[] = {
+	{"address", KEY_STRING, true, decap_address},
+	{"egress", KEY_BOOL, false, decap_egress},
+};
+
+static const struct key_group decap_group = {
+	.what = "decap",
+	GROUP_KEYS(decap_keys),
+};
+
+static void check_decap(struct keys *k, const config_setting_t *s, const struct model_decap *decap)
+{
+	struct load *ld = k->ctx;
+	const struct mark *first;
+	struct source_place place;
+	char text[ADDR_TEXT_MAX];
+
+	addr_print(&decap->address, text);
+	first = marks_add(k, &ld->decaps, text, s, decap);
+	if (first) {
+		place = keys_place(k, first->setting);
+		keys_error(k, s, "decap: %s is there already, see %s:%u", text, place.file,
+			   place.line);
+	}
+	for (size_t i = 0; i < ld->model->n_vips; i++) {
+		const struct model_vip *vip = &ld->model->vips[i];
+
+		if (vip->prefix.len && addr_prefix_contains(&vip->prefix, &decap->address)) {
+			keys_error(k, s, "decap: %s is an address of vip \"%s\", see %s:%u", text,
+				   vip->name ? vip->name : "", vip->file, vip->line);
+			return;
+		}
+	}
+}
+
+/* An address, or a group with one. */
+static void take_decap(struct keys *k, const config_setting_t *s, struct model_decap *decap)
+{
+	struct source_place place = keys_place(k, s);
+
+	*decap = (struct model_decap){.file = place.file, .line = place.line};
+	if (keys_is(s, KEY_STRING))
+		take_address(k, s, &decap->address);
+	else if (keys_is(s, KEY_GROUP))
+		keys_group(k, s, &decap_group, decap);
+	else
+		keys_error(k, s,
+			   "decap: an element must be an address \"...\" or a group { ... }, "
+			   "not %s",
+			   keys_kind(s));
+	if (take_is_set(&decap->address))
+		check_decap(k, s, decap);
+}
 
 /* ------------------------------------------------------------------------------------------ top */
 
@@ -718,7 +395,32 @@ static void top_vips(struct keys *k, const config_setting_t *s, void *object)
 	struct model *model = object;
 
 	model->vips = keys_list(k, s, &vip_group, sizeof(*model->vips), &model->n_vips);
-	check_limit(k, s, 0, model->n_vips, model->limits.vips, "vips");
+	load_check_limit(k, s, 0, model->n_vips, model->limits.vips, "vips");
+}
+
+static void top_flows(struct keys *k, const config_setting_t *s, void *object)
+{
+	keys_group(k, s, &flows_group, object);
+}
+
+static void top_icmp(struct keys *k, const config_setting_t *s, void *object)
+{
+	keys_group(k, s, &icmp_group, object);
+}
+
+static void top_decap(struct keys *k, const config_setting_t *s, void *object)
+{
+	struct model *model = object;
+	size_t n = (size_t)config_setting_length(s);
+
+	model->decap = calloc(n + 1, sizeof(*model->decap));
+	if (!model->decap) {
+		k->err = -ENOMEM;
+		return;
+	}
+	model->n_decap = n;
+	for (size_t i = 0; i < n; i++)
+		take_decap(k, config_setting_get_elem(s, (unsigned int)i), &model->decap[i]);
 }
 
 static void top_finish(struct keys *k, const config_setting_t *s, void *object)
@@ -732,17 +434,20 @@ static void top_finish(struct keys *k, const config_setting_t *s, void *object)
 			   "no interfaces; name one: interfaces = ( { name = \"eth0\"; } );");
 }
 
-/* Limits come before what they limit, pools before the VIPs that use them. */
+/* Limits come before what they limit, pools before the VIPs that use them, those before decap. */
 static const struct key top_keys[] = {
 	{"limits", KEY_GROUP, false, top_limits},
 	{"control", KEY_GROUP, false, top_control},
 	{"pin_dir", KEY_STRING, false, top_pin_dir},
 	{"state_dir", KEY_STRING, false, top_state_dir},
 	{"hash_seed", KEY_NUMBER, false, top_hash_seed},
+	{"flows", KEY_GROUP, false, top_flows},
+	{"icmp", KEY_GROUP, false, top_icmp},
 	{"settle_s", KEY_NUMBER, false, top_settle},
 	{"interfaces", KEY_LIST, false, top_interfaces},
 	{"pools", KEY_LIST, false, top_pools},
 	{"vips", KEY_LIST, false, top_vips},
+	{"decap", KEY_ELEMENTS, false, top_decap},
 };
 
 static const struct key_group top_group = {
@@ -786,7 +491,14 @@ static int complete(struct model *model, struct source *source)
 static int build_model(struct model **out, struct source *source, const config_t *config,
 		       struct diag *diag)
 {
-	_cleanup_(load_fini) struct load ld = {.model = calloc(1, sizeof(*ld.model))};
+	_cleanup_(load_fini) struct load ld = {
+		.model = calloc(1, sizeof(*ld.model)),
+		.source = source,
+		.server_ids.key_size = sizeof(uint32_t),
+		.clients = {.access.prefixes.key_size = sizeof(struct addr_prefix),
+			    .sources.prefixes.key_size = sizeof(struct addr_prefix),
+			    .targets.key_size = sizeof(struct model_target)},
+	};
 	struct keys k = {.source = source, .subject = "", .ctx = &ld};
 	int err;
 
@@ -794,10 +506,10 @@ static int build_model(struct model **out, struct source *source, const config_t
 		return -ENOMEM;
 	keys_group(&k, config_root_setting(config), &top_group, ld.model);
 	if (k.err) {
-		diag_fini(&k.errors);
+		keys_fini(&k);
 		return k.err;
 	}
-	if (k.errors.n) {
+	if (k.n_errors) {
 		keys_report(&k, diag);
 		return -EINVAL;
 	}

@@ -190,7 +190,7 @@ struct model_decap {
 
 struct model {
 	char *file;   /* the config's path as given */
-	char **files; /* the same path, and those of the files that it includes */
+	char **files; /* the same path, and those of the files that it includes or names */
 	size_t n_files;
 	char *pin_dir;
 	char *state_dir;

@@ -267,11 +267,11 @@ static void keeps_numbers_in_their_ranges(void **state)
 		{ETH0 "hash_seed = 4294967296L;\n",
 		 OUTSIDE("hash_seed 4294967296") "0..4294967295\n"},
 		{ETH0 WEB
-		 "vips = ( { name = 'a'; address = '198.18.0.1'; port = 0; protocol = 'tcp';"
+		 "vips = ( { name = 'a'; address = '198.18.0.1'; port = -1; protocol = 'tcp';"
 		 "pool = 'web'; }, { name = 'b'; address = '198.18.0.1'; port = 65536; "
 		 "protocol = 'tcp'; pool = 'web'; } );",
-		 "sluice.conf:3: vip 'a': port 0 is outside 1..65535\n"
-		 "sluice.conf:3: vip 'b': port 65536 is outside 1..65535\n"},
+		 "sluice.conf:3: vip 'a': port -1 is outside 0..65535\n"
+		 "sluice.conf:3: vip 'b': port 65536 is outside 0..65535\n"},
 		{ETH0 WEB VIPS(VIP("ring_size = 65536;")),
 		 "sluice.conf:3: vip 'www': ring_size 65536 is none of 4093, 16381, 65537\n"},
 		{ETH0 WEB VIPS(VIP("ring_size = -1;")),
@@ -544,7 +544,8 @@ static void shows_all_errors_in_the_order_of_the_lines(void **state)
 		"limits = { vips = 0; };\n"
 		"nonsense = 1;\n"
 		"interfaces = ();\n",
-		"sluice.conf:1: vip 'a': address '10' is neither an IPv4 nor an IPv6 address\n"
+		"sluice.conf:1: vip 'a': address '10' is neither an IPv4 nor an IPv6 address or "
+		"prefix\n"
 		"sluice.conf:1: vip 'a': pool 'wbe' does not exist; did you mean 'web'?\n"
 		"sluice.conf:3: backend 'a': address 'x' is neither an IPv4 nor an IPv6 "
 		"address\n"

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the parts of the loader share, and nobody else: load.c has the top and what is small,
+ * load_pool.c the pools, load_vip.c the VIPs, load_client.c the client prefixes of a VIP.
+ */
+#ifndef SLUICE_CONFIG_LOAD_PARTS_H
+#define SLUICE_CONFIG_LOAD_PARTS_H
+
+#include <libconfig.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/keys.h"
+#include "config/keyset.h"
+#include "config/marks.h"
+#include "config/model.h"
+#include "config/source.h"
+#include "config/suggest.h"
+
+#define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
+#define GROUP_KEYS(table) .keys = (table), .n_keys = N_ELEMENTS(table)
+
+#define HINT_ERRORS_MAX 100 /* beyond so many errors, the time for hints is better saved */
+
+/* Whose a server id is. */
+struct server_owner {
+	const struct model_backend *backend;
+	const config_setting_t *setting;
+};
+
+/* Distinct prefixes, and where each stands. */
+struct placed_prefixes {
+	struct keyset prefixes; /* struct addr_prefix */
+	struct source_place *places;
+};
+
+/* The client prefixes of the VIP being read. */
+struct clients {
+	struct placed_prefixes access;  /* allow and deny */
+	struct placed_prefixes sources; /* numbered as the VIP's sources */
+	struct keyset targets;          /* struct model_target, numbered as the VIP's targets */
+};
+
+struct load {
+	struct model *model;
+	struct source *source;
+	struct marks interfaces; /* by name */
+	struct marks pools;
+	struct marks vips;
+	struct marks endpoints;         /* VIPs by prefix, port and protocol */
+	struct marks members;           /* backends by pool and name */
+	struct marks backends;          /* by name, of the pool being read */
+	struct marks backend_addresses; /* likewise by address */
+	size_t n_backends;              /* in the pools before the one being read */
+	struct marks decaps;            /* by address */
+	struct keyset server_ids;       /* uint32_t */
+	struct server_owner *server_owners;
+	struct model_vip *vip; /* being read */
+	bool has_port;         /* it has a valid one */
+	struct clients clients;
+	size_t n_clients;  /* prefixes of all VIPs */
+	bool clients_full; /* there were more than may be, which was said */
+};
+
+extern const struct key_group pool_group; /* -> struct model_pool */
+extern const struct key_group vip_group;  /* -> struct model_vip */
+
+/* Of @n elements of list @s, after @before others, none may be beyond @limit. */
+void load_check_limit(struct keys *k, const config_setting_t *s, size_t before, size_t n,
+		      unsigned int limit, const char *what);
+
+/* The pool called near->word; NULL: there is none, and @near has what may have been meant. */
+const struct model_pool *load_find_pool(struct keys *k, struct suggest *near);
+
+/* The backend called near->word in @pool; likewise. */
+const struct model_backend *load_find_backend(struct keys *k, const struct model_pool *pool,
+					      struct suggest *near);
+
+/* Setters for the keys of ld->vip, whose pool is known. */
+void clients_allow(struct keys *k, const config_setting_t *s, void *object);
+void clients_deny(struct keys *k, const config_setting_t *s, void *object);
+void clients_sources(struct keys *k, const config_setting_t *s, void *object);
+void clients_sources_file(struct keys *k, const config_setting_t *s, void *object);
+
+/* All of the client prefixes of ld->vip, the group @s, are there. */
+void clients_finish(struct keys *k, const config_setting_t *s);
+
+/* Frees what was kept of one VIP. */
+void clients_fini(struct clients *clients);
+
+#endif
