@@ -154,13 +154,13 @@ static int write_ring(struct datapath *dp, const struct plan *plan, const struct
 	uint32_t *slots = (uint32_t *)dp->program.mapped[MAP_RINGS].data + ring->base;
 
 	if (ring->live) {
-		before->slots = malloc(ring->ring->size * sizeof(*slots));
+		before->slots = malloc(ring->owners->ring->size * sizeof(*slots));
 		if (!before->slots)
 			return -ENOMEM;
-		memcpy(before->slots, slots, ring->ring->size * sizeof(*slots));
+		memcpy(before->slots, slots, ring->owners->ring->size * sizeof(*slots));
 	}
-	for (uint32_t i = 0; i < ring->ring->size; i++) {
-		uint32_t word = plan_slot(plan, ring, i);
+	for (uint32_t i = 0; i < ring->owners->ring->size; i++) {
+		uint32_t word = plan_slot(plan, ring, i, slots[i]);
 
 		if (slots[i] != word)
 			__atomic_store_n(&slots[i], word, __ATOMIC_RELEASE);
@@ -172,7 +172,7 @@ static void restore_ring(struct datapath *dp, const struct plan_ring *ring, cons
 {
 	uint32_t *slots = (uint32_t *)dp->program.mapped[MAP_RINGS].data + ring->base;
 
-	for (uint32_t i = 0; before && i < ring->ring->size; i++)
+	for (uint32_t i = 0; before && i < ring->owners->ring->size; i++)
 		__atomic_store_n(&slots[i], before[i], __ATOMIC_RELEASE);
 }
 

@@ -116,21 +116,95 @@ static void fill_backend(struct desired_backend *b, const struct desired_input *
 	b->weight = b->weight_wished ? wish->weight : backend->weight;
 	b->record.addr = backend->address;
 	set_tunnel(&b->record, &pool->tunnel);
+	b->up = true;
 	if (b->state != MODEL_STATE_DISABLED)
 		b->record.flags |= SLUICE_BACKEND_SERVING;
 	set_way(b, in);
 }
 
-/* The ring over the active backends of @pool, which begin at @first. */
-static int get_ring(const struct ring **out, const struct desired *d, const struct model_vip *vip,
-		    const struct model_pool *pool, size_t first, struct ring_cache *cache)
+/* ---------------------------------------------------------------------------- backends that leave */
+
+static size_t find_backend(const struct desired *d, const char *pool,
+			   const struct sluice_addr *address)
+{
+	for (size_t i = 0; i < d->n_backends; i++)
+		if (addr_equal(&d->backends[i].backend->address, address) &&
+		    strcmp(d->backends[i].pool->name, pool) == 0)
+			return i;
+	return d->n_backends;
+}
+
+/* Adds a member of an old generation that the model does not have any more. */
+static void add_leaving(struct desired *d, const struct desired_input *in,
+			const struct generation_member *member)
+{
+	const struct model_pool *pool = model_find_pool(in->model, member->pool);
+	struct desired_leaving *l = &d->leaving[d->n_leaving++];
+	struct desired_backend *b = &d->backends[d->n_backends];
+
+	/* The pool's tunnel is the one in force; without the pool, plain IP in IP. */
+	if (pool)
+		l->pool = *pool;
+	l->pool.name = member->pool;
+	l->backend = (struct model_backend){
+		.name = member->backend,
+		.address = member->address,
+		.weight = member->weight,
+		.state = MODEL_STATE_DRAINING,
+	};
+	fill_backend(b, in, &l->pool, &l->backend);
+	b->state = MODEL_STATE_DRAINING;
+	b->leaving = true;
+	d->n_backends++;
+}
+
+static size_t count_old_members(const struct generations *generations)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; generations && i < generations->n; i++)
+		if (generations->vips[i].moving)
+			n += generations->vips[i].old.n_members;
+	return n;
+}
+
+static void add_all_leaving(struct desired *d, const struct desired_input *in)
+{
+	for (size_t i = 0; in->generations && i < in->generations->n; i++) {
+		const struct generation_vip *v = &in->generations->vips[i];
+
+		for (size_t m = 0; v->moving && m < v->old.n_members; m++)
+			if (find_backend(d, v->old.members[m].pool, &v->old.members[m].address) ==
+			    d->n_backends)
+				add_leaving(d, in, &v->old.members[m]);
+	}
+}
+
+/* ----------------------------------------------------------------------------------------- rings */
+
+/* A backend that takes new flows is a member of the new generation. */
+static bool is_member(enum model_state state)
+{
+	return state == MODEL_STATE_ACTIVE || state == MODEL_STATE_FILLING;
+}
+
+/* Without health checks nobody fails over: the first rank is all there is to know. */
+static unsigned int ranks_for(const struct model_pool *pool)
+{
+	return pool->check.type == MODEL_CHECK_NONE ? 1 : RING_RANKS;
+}
+
+/* The ring over the members of @pool, whose backends begin at owners->first. */
+static int set_ring(struct desired_owners *owners, const struct desired *d,
+		    const struct model_vip *vip, const struct model_pool *pool,
+		    struct ring_cache *cache)
 {
 	size_t n = pool->n_backends;
 	_cleanup_(freep) struct ring_member *members = calloc(n + 1, sizeof(*members));
 	struct ring_spec spec = {
 		.maglev = vip->maglev,
 		.size = vip->ring_size,
-		.ranks = 1,
+		.ranks = ranks_for(pool),
 		.members = members,
 		.n = n,
 	};
@@ -138,12 +212,68 @@ static int get_ring(const struct ring **out, const struct desired *d, const stru
 	if (!members)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		const struct desired_backend *b = &d->backends[first + i];
+		const struct desired_backend *b = &d->backends[owners->first + i];
 
 		members[i].address = b->backend->address;
-		members[i].weight = b->state == MODEL_STATE_ACTIVE ? b->weight : 0;
+		members[i].weight = is_member(b->state) ? b->weight : 0;
 	}
-	return ring_cache_get(cache, &spec, out);
+	return ring_cache_get(cache, &spec, &owners->ring);
+}
+
+/* The ring of the old generation; one of another size has other slots, and names no owners. */
+static int set_old_ring(struct desired_owners *owners, const struct desired *d,
+			const struct generation *old, const struct model_pool *pool,
+			struct ring_cache *cache)
+{
+	size_t n = old->n_members;
+	_cleanup_(freep) struct ring_member *members = calloc(n + 1, sizeof(*members));
+	struct ring_spec spec = {
+		.maglev = old->maglev,
+		.size = old->ring_size,
+		.ranks = ranks_for(pool),
+		.members = members,
+		.n = n,
+	};
+
+	if (old->ring_size != owners->ring->size || !n)
+		return 0;
+	owners->old_members = calloc(n, sizeof(*owners->old_members));
+	if (!members || !owners->old_members)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		members[i].address = old->members[i].address;
+		members[i].weight = old->members[i].weight;
+		owners->old_members[i] =
+			(uint32_t)find_backend(d, old->members[i].pool, &old->members[i].address);
+	}
+	return ring_cache_get(cache, &spec, &owners->old);
+}
+
+/* Does the backend still get the packets of flows that it has? */
+static bool serves(const struct desired *d, uint32_t backend)
+{
+	return d->backends[backend].record.flags & SLUICE_BACKEND_SERVING;
+}
+
+void desired_slot(const struct desired *d, const struct desired_owners *o, uint32_t slot,
+		  uint32_t *cur, uint32_t *other)
+{
+	*cur = DESIRED_NOBODY;
+	for (unsigned int rank = 0; rank < o->ring->ranks && *cur == DESIRED_NOBODY; rank++) {
+		uint16_t owner = o->ring->owner[rank][slot];
+
+		if (owner != RING_NONE && d->backends[o->first + owner].up)
+			*cur = (uint32_t)(o->first + owner);
+	}
+	*other = *cur;
+	for (unsigned int rank = 0; o->old && rank < o->old->ranks; rank++) {
+		uint16_t owner = o->old->owner[rank][slot];
+
+		if (owner == RING_NONE || !serves(d, o->old_members[owner]))
+			continue;
+		*other = o->old_members[owner];
+		return;
+	}
 }
 
 static uint32_t vip_flags(const struct model_vip *vip)
@@ -164,6 +294,7 @@ static uint32_t vip_flags(const struct model_vip *vip)
 	    (vip->track != MODEL_TRACK_NEVER &&
 	     (vip->quic || vip->tcp_server_id || vip->udp_stable)))
 		flags |= SLUICE_VIP_TRACK;
+	flags |= vip->track == MODEL_TRACK_NEVER ? SLUICE_VIP_NO_TRACK : 0;
 	flags |= vip->port ? 0 : SLUICE_VIP_ANY_PORT;
 	flags |= vip->tcp_server_id ? SLUICE_VIP_TCP_ID : 0;
 	flags |= vip->udp_stable ? SLUICE_VIP_UDP_ID : 0;
@@ -196,11 +327,11 @@ static int fill_targets(struct desired *d, size_t vip_index, const size_t *pool_
 
 		t->vip = vip_index;
 		t->target = target;
-		t->first = pool_first[target->pool - model->pools];
+		t->owners.first = pool_first[target->pool - model->pools];
 		if (target->backend) {
-			t->first += (size_t)(target->backend - target->pool->backends);
+			t->owners.first += (size_t)(target->backend - target->pool->backends);
 		} else {
-			err = get_ring(&t->ring, d, vip, target->pool, t->first, cache);
+			err = set_ring(&t->owners, d, vip, target->pool, cache);
 			if (err)
 				return err;
 		}
@@ -209,22 +340,25 @@ static int fill_targets(struct desired *d, size_t vip_index, const size_t *pool_
 	return 0;
 }
 
-static int fill_vip(struct desired *d, size_t i, const size_t *pool_first, struct ring_cache *cache)
+static int fill_vip(struct desired *d, size_t i, const size_t *pool_first,
+		    const struct desired_input *in)
 {
 	const struct model_vip *vip = &d->model->vips[i];
+	const struct generation_vip *generation =
+		in->generations ? generations_find(in->generations, vip->name) : NULL;
 	struct desired_vip *v = &d->vips[i];
 	int err;
 
 	v->vip = vip;
 	v->flags = vip_flags(vip);
 	v->answers = is_first_of_address(d->model, vip);
-	v->first = pool_first[vip->pool - d->model->pools];
+	v->owners.first = pool_first[vip->pool - d->model->pools];
 	v->first_target = d->n_targets;
-	err = get_ring(&v->ring, d, vip, vip->pool, v->first, cache);
-	if (err)
-		return err;
 	d->n_vips++;
-	return fill_targets(d, i, pool_first, cache);
+	err = set_ring(&v->owners, d, vip, vip->pool, in->rings);
+	if (!err && generation && generation->moving)
+		err = set_old_ring(&v->owners, d, &generation->old, vip->pool, in->rings);
+	return err ? err : fill_targets(d, i, pool_first, in->rings);
 }
 
 static size_t count_targets(const struct model *model)
@@ -236,30 +370,36 @@ static size_t count_targets(const struct model *model)
 	return n;
 }
 
+static int allocate(struct desired *d, const struct desired_input *in)
+{
+	size_t n_leaving = count_old_members(in->generations);
+
+	d->model = in->model;
+	d->backends = calloc(model_count_backends(in->model) + n_leaving + 1, sizeof(*d->backends));
+	d->leaving = calloc(n_leaving + 1, sizeof(*d->leaving));
+	d->vips = calloc(in->model->n_vips + 1, sizeof(*d->vips));
+	d->targets = calloc(count_targets(in->model) + 1, sizeof(*d->targets));
+	return d->backends && d->leaving && d->vips && d->targets ? 0 : -ENOMEM;
+}
+
 int desired_build(struct desired **out, const struct desired_input *in)
 {
 	const struct model *model = in->model;
 	_cleanup_(desired_freep) struct desired *d = calloc(1, sizeof(*d));
 	_cleanup_(freep) size_t *pool_first = calloc(model->n_pools + 1, sizeof(*pool_first));
-	int err;
+	int err = d && pool_first ? allocate(d, in) : -ENOMEM;
 
-	if (!d || !pool_first)
-		return -ENOMEM;
-	d->model = model;
-	d->n_backends = model_count_backends(model);
-	d->backends = calloc(d->n_backends + 1, sizeof(*d->backends));
-	d->vips = calloc(model->n_vips + 1, sizeof(*d->vips));
-	d->targets = calloc(count_targets(model) + 1, sizeof(*d->targets));
-	if (!d->backends || !d->vips || !d->targets)
-		return -ENOMEM;
-	for (size_t p = 0, at = 0; p < model->n_pools; p++) {
-		pool_first[p] = at;
+	if (err)
+		return err;
+	for (size_t p = 0; p < model->n_pools; p++) {
+		pool_first[p] = d->n_backends;
 		for (size_t i = 0; i < model->pools[p].n_backends; i++)
-			fill_backend(&d->backends[at++], in, &model->pools[p],
+			fill_backend(&d->backends[d->n_backends++], in, &model->pools[p],
 				     &model->pools[p].backends[i]);
 	}
+	add_all_leaving(d, in);
 	for (size_t i = 0; i < model->n_vips; i++) {
-		err = fill_vip(d, i, pool_first, in->rings);
+		err = fill_vip(d, i, pool_first, in);
 		if (err)
 			return err;
 	}
@@ -281,7 +421,7 @@ static uint32_t features(const struct model *model)
 		set |= vip->quic || vip->tcp_server_id || vip->udp_stable ? SLUICE_FEATURE_IDS : 0;
 		set |= vip->n_sources ? SLUICE_FEATURE_SOURCES : 0;
 		set |= vip->n_allow || vip->n_deny ? SLUICE_FEATURE_ACCESS : 0;
-		set |= vip_flags(vip) & SLUICE_VIP_TRACK ? SLUICE_FEATURE_FLOWS : 0;
+		set |= vip->track == MODEL_TRACK_NEVER ? 0 : SLUICE_FEATURE_FLOWS;
 	}
 	for (size_t i = 0; i < model->n_pools; i++)
 		if (model->pools[i].tunnel.type == MODEL_TUNNEL_GUE)
@@ -331,8 +471,11 @@ void desired_free(struct desired *desired)
 	if (!desired)
 		return;
 	free(desired->backends);
+	for (size_t i = 0; i < desired->n_vips; i++)
+		free(desired->vips[i].owners.old_members);
 	free(desired->vips);
 	free(desired->targets);
+	free(desired->leaving);
 	free(desired);
 }
 

@@ -7,6 +7,7 @@
 #define SLUICE_DAEMON_DESIRED_H
 
 #include "config/model.h"
+#include "daemon/generations.h"
 #include "daemon/link.h"
 #include "daemon/maps.h"
 #include "daemon/ring_cache.h"
@@ -25,8 +26,9 @@ typedef bool desired_nexthop_fn(const void *ctx, const struct sluice_addr *addr,
 struct desired_input {
 	const struct model *model;
 	const struct wishes *wishes;
-	const struct desired_port *ports; /* model->n_interfaces of them */
-	desired_nexthop_fn *nexthop;      /* may be NULL: only gateway_mac counts */
+	const struct generations *generations; /* NULL: nothing moves */
+	const struct desired_port *ports;      /* model->n_interfaces of them */
+	desired_nexthop_fn *nexthop;           /* may be NULL: only gateway_mac counts */
 	const void *nexthop_ctx;
 	struct ring_cache *rings;
 };
@@ -41,6 +43,12 @@ enum desired_way {
 	DESIRED_WAY_MAX,
 };
 
+/* Stands for what a backend had in a model that is gone. Names are borrowed from the generations. */
+struct desired_leaving {
+	struct model_pool pool;
+	struct model_backend backend;
+};
+
 struct desired_backend {
 	const struct model_pool *pool;
 	const struct model_backend *backend;
@@ -48,40 +56,64 @@ struct desired_backend {
 	bool state_wished;      /* by the operator, not the config */
 	unsigned int weight;    /* in force */
 	bool weight_wished;
+	bool up;      /* takes flows: as far as its health goes */
+	bool leaving; /* no longer in the model: there until its flows have settled */
 	enum desired_way way;
 	struct sluice_backend record; /* generation 0: the plan gives it */
 };
 
+/*
+ * Who owns a ring's slots: now, and under the old generation while a change has not settled. The
+ * rings are the cache's.
+ */
+struct desired_owners {
+	const struct ring *ring;
+	size_t first;           /* owner m of ring is backend first + m */
+	const struct ring *old; /* NULL: nothing moves */
+	uint32_t *old_members;  /* owner m of old is backend old_members[m] */
+};
+
 struct desired_vip {
 	const struct model_vip *vip;
-	uint32_t flags;          /* SLUICE_VIP_* */
-	const struct ring *ring; /* of the cache; owner m is backend first + m */
-	size_t first;            /* its pool's first backend in desired->backends */
-	size_t first_target;     /* of its targets in desired->targets */
-	bool answers; /* the one of its address that stands for it in echo and fragments */
+	uint32_t flags; /* SLUICE_VIP_* */
+	struct desired_owners owners;
+	size_t first_target; /* of its targets in desired->targets */
+	bool answers;        /* the one of its address that stands for it in echo and fragments */
 };
 
 /* Where clients of some prefixes of a VIP go. */
 struct desired_target {
 	size_t vip;                        /* index into desired->vips */
 	const struct model_target *target; /* what the config says */
-	const struct ring *ring;           /* of the cache; NULL: one backend */
-	size_t first; /* the pool's first backend, or the one backend, in desired->backends */
+	struct desired_owners owners;      /* ring NULL: the one backend `owners.first` */
 };
 
-/* Refers to the model and to the cache's rings, which must outlive it. */
+/* Refers to the model, the generations and the cache's rings, which must outlive it. */
 struct desired {
 	const struct model *model;
-	struct desired_backend *backends; /* pool by pool, in the model's order */
+	struct desired_backend
+		*backends; /* pool by pool, in the model's order; then those leaving */
 	size_t n_backends;
 	struct desired_vip *vips; /* in the model's order */
 	size_t n_vips;
 	struct desired_target *targets; /* VIP by VIP */
 	size_t n_targets;
+	struct desired_leaving *leaving; /* what the leaving backends point to */
+	size_t n_leaving;
 };
 
 /* 0 with @out to be freed by desired_free(), or -ENOMEM. */
 int desired_build(struct desired **out, const struct desired_input *input);
+
+#define DESIRED_NOBODY UINT32_MAX
+
+/*
+ * The backends (indexes into desired->backends) of a slot: @cur for new flows, the first rank that is
+ * up; @other the old generation's owner, where that is another one that still serves, else @cur. Either
+ * may be DESIRED_NOBODY. Pure.
+ */
+void desired_slot(const struct desired *desired, const struct desired_owners *owners, uint32_t slot,
+		  uint32_t *cur, uint32_t *other);
 
 /* How much room a model takes in the maps, with some to spare. Pure. */
 struct maps_size desired_size(const struct model *model);

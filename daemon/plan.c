@@ -289,12 +289,22 @@ static int place_ring(struct planner *p, const struct ring *ring, const struct s
 	return layout_areas_take(&p->areas, ring->size, &out->base);
 }
 
-uint32_t plan_slot(const struct plan *plan, const struct plan_ring *ring, uint32_t slot)
+static uint32_t id_of(const struct plan *plan, uint32_t backend)
 {
-	uint16_t owner = ring->ring->owner[0][slot];
-	uint32_t id = owner == RING_NONE ? 0 : plan->backend_ids[ring->first + owner];
+	return backend == DESIRED_NOBODY ? 0 : plan->backend_ids[backend];
+}
 
-	return SLUICE_SLOT(id, id, false);
+uint32_t plan_slot(const struct plan *plan, const struct plan_ring *ring, uint32_t slot,
+		   uint32_t before)
+{
+	uint32_t cur, other;
+	bool track;
+
+	desired_slot(plan->desired, ring->owners, slot, &cur, &other);
+	if (other == DESIRED_NOBODY)
+		other = cur;
+	track = ring->owners->old && (cur != other || (ring->live && before & SLUICE_SLOT_TRACK));
+	return SLUICE_SLOT(id_of(plan, cur), id_of(plan, other), track);
 }
 
 /* A step for the ring, if a slot of it differs. */
@@ -304,8 +314,11 @@ static int add_ring(struct planner *p, const struct plan_ring *ring)
 	struct plan_ring *list;
 	uint64_t changed = 0;
 
-	for (uint32_t i = 0; i < ring->ring->size; i++)
-		changed += p->running->slots[ring->base + i] != plan_slot(plan, ring, i);
+	for (uint32_t i = 0; i < ring->owners->ring->size; i++) {
+		uint32_t before = p->running->slots[ring->base + i];
+
+		changed += before != plan_slot(plan, ring, i, before);
+	}
 	if (!changed)
 		return 0;
 	plan->slots += changed;
@@ -322,8 +335,8 @@ static int set_vip_rings(struct planner *p)
 	for (size_t i = 0; i < p->desired->n_vips; i++) {
 		const struct desired_vip *v = &p->desired->vips[i];
 		const struct sluice_vip *now = running_vip(p->running, v->vip);
-		struct plan_ring ring = {.ring = v->ring, .first = v->first};
-		int err = place_ring(p, v->ring, now ? &now->ring : NULL, &p->vip_rings[i]);
+		struct plan_ring ring = {.owners = &v->owners};
+		int err = place_ring(p, v->owners.ring, now ? &now->ring : NULL, &p->vip_rings[i]);
 
 		if (err)
 			return err;
@@ -405,11 +418,11 @@ static int set_target(struct planner *p, size_t i)
 	uint32_t index = p->plan->target_indexes[i];
 	const struct sluice_target *now = &p->running->targets[index];
 	struct sluice_target target = name_target(p, t);
-	struct plan_ring ring = {.ring = t->ring, .first = t->first};
+	struct plan_ring ring = {.owners = &t->owners};
 	int err;
 
-	if (t->ring) {
-		err = place_ring(p, t->ring, now->vip ? &now->ring : NULL, &target.ring);
+	if (t->owners.ring) {
+		err = place_ring(p, t->owners.ring, now->vip ? &now->ring : NULL, &target.ring);
 		if (err)
 			return err;
 		ring.base = target.ring.base;
@@ -418,7 +431,7 @@ static int set_target(struct planner *p, size_t i)
 		if (err)
 			return err;
 	} else {
-		target.backend = p->plan->backend_ids[t->first];
+		target.backend = p->plan->backend_ids[t->owners.first];
 	}
 	if (memcmp(now, &target, sizeof(target)) == 0)
 		return 0;
@@ -789,6 +802,7 @@ static int allocate(struct planner *p)
 	p->plan = calloc(1, sizeof(*p->plan));
 	if (!p->plan)
 		return -ENOMEM;
+	p->plan->desired = d;
 	p->plan->backend_ids = calloc(d->n_backends + 1, sizeof(uint32_t));
 	p->plan->vip_ids = calloc(d->n_vips + 1, sizeof(uint32_t));
 	p->plan->target_indexes = calloc(d->n_targets + 1, sizeof(uint32_t));

@@ -67,8 +67,7 @@ struct plan_backend {
 
 /* A ring to be written: which slots differ is found while writing. */
 struct plan_ring {
-	const struct ring *ring;
-	size_t first;  /* desired index of owner 0 */
+	const struct desired_owners *owners;
 	uint32_t base; /* slot where the ring begins */
 	bool live;     /* packets use it already */
 };
@@ -89,16 +88,21 @@ struct plan {
 	size_t n_rings;
 	struct plan_target *targets;
 	size_t n_targets;
-	uint64_t slots;              /* how many slots will be written */
-	uint64_t digest[2];          /* for the state map: of sources and access */
-	uint32_t *backend_ids;       /* of desired->backends */
-	uint32_t *vip_ids;           /* of desired->vips */
-	uint32_t *target_indexes;    /* of desired->targets */
-	struct rows wanted[MAP_MAX]; /* what the rows to write point into */
+	const struct desired *desired; /* what it was made for */
+	uint64_t slots;                /* how many slots will be written */
+	uint64_t digest[2];            /* for the state map: of sources and access */
+	uint32_t *backend_ids;         /* of desired->backends */
+	uint32_t *vip_ids;             /* of desired->vips */
+	uint32_t *target_indexes;      /* of desired->targets */
+	struct rows wanted[MAP_MAX];   /* what the rows to write point into */
 };
 
-/* The word to write for @slot of @ring. */
-uint32_t plan_slot(const struct plan *plan, const struct plan_ring *ring, uint32_t slot);
+/*
+ * The word to write for @slot of @ring, which holds @before. A slot is tracked while its VIP moves,
+ * from when it first has two owners: flows that began in between must be found.
+ */
+uint32_t plan_slot(const struct plan *plan, const struct plan_ring *ring, uint32_t slot,
+		   uint32_t before);
 
 /*
  * 0 with @out to be freed by plan_free(), before @running; a plan without steps means that nothing

@@ -62,7 +62,7 @@ static size_t count_active(const struct engine_view *view, const struct desired_
 	size_t n = 0;
 
 	for (size_t i = 0; i < v->vip->pool->n_backends; i++)
-		n += view->desired->backends[v->first + i].state == MODEL_STATE_ACTIVE;
+		n += view->desired->backends[v->owners.first + i].state == MODEL_STATE_ACTIVE;
 	return n;
 }
 
