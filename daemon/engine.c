@@ -44,8 +44,8 @@ static bool nexthop(const void *ctx, const struct sluice_addr *addr, struct link
 static int follow(struct engine *e, const struct model *model, struct diag *diag)
 {
 	size_t n = 0;
-	_cleanup_(freep)
-	struct sluice_addr *addrs = calloc(model_count_backends(model) + 1, sizeof(*addrs));
+	_cleanup_(freep) struct sluice_addr *addrs =
+		calloc(model_count_backends(model) + 1, sizeof(*addrs));
 	int err = -ENOMEM;
 
 	if (addrs) {
@@ -104,8 +104,7 @@ static struct desired_port *list_ports(const struct engine *e, const struct mode
 
 static int make_desired(struct engine *e, const struct candidate *c, struct desired **out)
 {
-	_cleanup_(freep)
-	struct desired_port *ports = list_ports(e, c->model);
+	_cleanup_(freep) struct desired_port *ports = list_ports(e, c->model);
 	struct desired_input input = {
 		.model = c->model,
 		.wishes = c->wishes,
@@ -121,8 +120,7 @@ static int make_desired(struct engine *e, const struct candidate *c, struct desi
 static int make_plan(struct engine *e, const struct desired *desired, struct plan **out,
 		     struct diag *diag)
 {
-	_cleanup_(running_fini)
-	struct running running = {0};
+	_cleanup_(running_fini) struct running running = {0};
 	int err = datapath_running(e->datapath, &running);
 
 	if (err) {
@@ -132,24 +130,28 @@ static int make_plan(struct engine *e, const struct desired *desired, struct pla
 	return plan_build(out, &running, desired, diag);
 }
 
-/* Makes room, then plans; once more with twice the room where the rings lie too scattered. */
+static int make_room(struct engine *e, const struct datapath_size *size, struct diag *diag)
+{
+	return datapath_fits(e->datapath, size) ? 0 : datapath_grow(e->datapath, size, diag);
+}
+
+/* Makes room, then plans; where the rings find no gap, once more with room for all at the end. */
 static int plan_with_room(struct engine *e, const struct candidate *c,
 			  const struct desired *desired, struct plan **out, struct diag *diag)
 {
 	struct datapath_size size = needed_size(c->model);
-	int err;
+	uint32_t lines;
+	int err = make_room(e, &size, diag);
 
-	for (int attempt = 0;; attempt++) {
-		if (!datapath_fits(e->datapath, &size)) {
-			err = datapath_grow(e->datapath, &size, diag);
-			if (err)
-				return err;
-		}
+	if (!err)
 		err = make_plan(e, desired, out, diag);
-		if (err != -ENOSPC || attempt == 2)
-			break;
-		size.ring_slots *= 2;
-	}
+	if (err != -ENOSPC)
+		return err;
+	datapath_map_fd(e->datapath, DATAPATH_RINGS, &lines);
+	size.ring_slots += lines * SLUICE_LINE_SLOTS;
+	err = make_room(e, &size, diag);
+	if (!err)
+		err = make_plan(e, desired, out, diag);
 	if (err == -ENOSPC)
 		diag_add(diag, NULL, 0, "no room for the rings in %u slots", size.ring_slots);
 	return err;
@@ -196,10 +198,8 @@ static void accept(struct engine *e, const struct candidate *c, struct desired *
 static int bring_into_force(struct engine *e, const struct candidate *c,
 			    struct engine_result *result, struct diag *diag)
 {
-	_cleanup_(desired_freep)
-	struct desired *desired = NULL;
-	_cleanup_(plan_freep)
-	struct plan *plan = NULL;
+	_cleanup_(desired_freep) struct desired *desired = NULL;
+	_cleanup_(plan_freep) struct plan *plan = NULL;
 	int err;
 
 	ring_cache_begin(&e->rings);
@@ -239,8 +239,7 @@ static int bring_model(struct engine *e, const struct candidate *c, struct engin
 /* A next hop moved: the same model and wishes, another desired state. */
 static void refresh(void *ctx)
 {
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(diag_fini) struct diag diag = {0};
 	struct engine *e = ctx;
 	struct candidate c = {.model = e->model, .wishes = &e->wishes};
 
@@ -336,8 +335,7 @@ static int check_fixed(const struct model *now, const struct model *next, struct
 
 int engine_reload(struct engine *e, struct engine_result *result, struct diag *diag)
 {
-	_cleanup_(model_freep)
-	struct model *model = NULL;
+	_cleanup_(model_freep) struct model *model = NULL;
 	struct candidate c = {.wishes = &e->wishes};
 	int err = load_file(&model, e->model->file, diag);
 
@@ -348,8 +346,7 @@ int engine_reload(struct engine *e, struct engine_result *result, struct diag *d
 	c.model = model;
 	err = bring_model(e, &c, result, diag);
 	if (err) {
-		_cleanup_(diag_fini)
-		struct diag again = {0};
+		_cleanup_(diag_fini) struct diag again = {0};
 
 		follow(e, e->model, &again);
 		log_diag(LOG_LEVEL_ERROR, &again);
@@ -413,8 +410,7 @@ static int add_wishes(struct wishes *wishes, const struct model *model, enum eng
 int engine_order(struct engine *e, enum engine_order order, const char *backend, const char *pool,
 		 unsigned int weight, struct engine_result *result, struct diag *diag)
 {
-	_cleanup_(wishes_fini)
-	struct wishes wishes = {0};
+	_cleanup_(wishes_fini) struct wishes wishes = {0};
 	struct candidate c = {.model = e->model, .wishes = &wishes};
 	int err = wishes_copy(&wishes, &e->wishes);
 
