@@ -1030,6 +1030,8 @@ static void frames_that_the_kernel_does_not_take_are_an_error(void **state)
 	(void)state;
 	open_dp(&small);
 	assert_int_equal(datapath_run(lab.dp, frame, 13, out, &size, &verdict), -EINVAL);
+	assert_int_equal(datapath_run(lab.dp, frame, sizeof(frame), out, &size, &verdict),
+			 -EMSGSIZE);
 	assert_int_equal(datapath_run(lab.dp, frame, 14, out, &size, &verdict), 0);
 	assert_string_equal(verdict.name, "PASS");
 	assert_false(verdict.transmits);
