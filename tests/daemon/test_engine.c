@@ -299,6 +299,45 @@ static void a_start_fills_the_maps_and_attaches(void **state)
 	assert_int_equal(lab.view.started, lab.view.loaded);
 }
 
+/* The settings of the program that is loaded. */
+static struct sluice_settings settings(void)
+{
+	struct sluice_settings found = {0};
+	struct bpf_prog_info info = {0};
+	__u32 maps[16], size = sizeof(info), key = 0;
+	_cleanup_(closep) int program =
+		bpf_prog_get_fd_by_id(datapath_program_id(lab.view.datapath));
+
+	info.nr_map_ids = N(maps);
+	info.map_ids = (uintptr_t)maps;
+	assert_int_equal(bpf_obj_get_info_by_fd(program, &info, &size), 0);
+	for (__u32 i = 0; i < info.nr_map_ids; i++) {
+		_cleanup_(closep) int map = bpf_map_get_fd_by_id(maps[i]);
+		struct bpf_map_info about = {0};
+
+		size = sizeof(about);
+		assert_int_equal(bpf_obj_get_info_by_fd(map, &about, &size), 0);
+		if (strstr(about.name, ".rodata"))
+			assert_int_equal(bpf_map_lookup_elem(map, &key, &found), 0);
+	}
+	return found;
+}
+
+static void the_hash_seed_reaches_the_program(void **state)
+{
+	(void)state;
+	start(plain);
+	assert_int_equal(settings().abi, SLUICE_ABI);
+	assert_int_equal(settings().hash_seed, SLUICE_HASH_SEED);
+	assert_int_equal(settings().hash_seed6, SLUICE_HASH_SEED6);
+	assert_int_equal(settings().trace, 0);
+	stop();
+	strcat(lab.head, "hash_seed = 7;");
+	start(plain);
+	assert_int_equal(settings().hash_seed, 7);
+	assert_int_equal(settings().hash_seed6, 7);
+}
+
 static void a_restart_changes_nothing_in_the_maps(void **state)
 {
 	_cleanup_(snapshot_fini) struct snapshot before = {0};
@@ -777,6 +816,9 @@ static void moved_next_hops_reach_the_maps(void **state)
 		  "ip neigh add 10.91.0.9 lladdr 02:00:00:00:00:09 dev v1 nud permanent");
 	start(CONFIG(V1, POOL("web", TWO), VIP("www", 80, "web")));
 	assert_true(loop_until_way(DESIRED_WAY_READY, "02:00:00:00:00:09"));
+	write_config(CONFIG(V1 ", { name = \"nix0\"; }", POOL("web", BACKEND("z", 9, "")), ""));
+	assert_int_equal(try_reload(), -ENODEV); /* the old backends are followed as before */
+	diag_fini(&lab.diag);
 	netns_run("ip neigh change 10.91.0.9 lladdr 02:00:00:00:00:0a dev v1 nud permanent");
 	assert_true(loop_until_way(DESIRED_WAY_READY, "02:00:00:00:00:0a"));
 	id = id_of("web", "a");
@@ -800,6 +842,7 @@ int main(void)
 {
 	struct CMUnitTest tests[] = {
 		TEST(a_start_fills_the_maps_and_attaches),
+		TEST(the_hash_seed_reaches_the_program),
 		TEST(a_restart_changes_nothing_in_the_maps),
 		TEST(a_start_with_another_config_keeps_ids),
 		TEST(a_failed_first_start_leaves_nothing),
