@@ -464,12 +464,23 @@ static const char *action_name(uint32_t action)
 	return action <= XDP_REDIRECT ? names[action] : names[XDP_ABORTED];
 }
 
+/*
+ * The longest frame that a test run keeps in one piece: a page less headroom and the kernel's
+ * struct skb_shared_info. Of a longer one the program would see only the beginning.
+ */
+static size_t run_max(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE) - 256 - 320;
+}
+
 int datapath_run(struct datapath *dp, const void *frame, size_t size, void *out, size_t *out_size,
 		 struct datapath_verdict *verdict)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)size,
 		    .data_out = out, .data_size_out = (uint32_t)*out_size, .repeat = 1);
 
+	if (size > run_max() && !(program_settings(&dp->program)->features & SLUICE_FEATURE_FRAGS))
+		return -EMSGSIZE;
 	*program_trace(&dp->program) = (struct sluice_trace){0};
 	if (bpf_prog_test_run_opts(program_fd(&dp->program), &opts))
 		return -errno;

@@ -104,8 +104,8 @@ struct datapath_verdict {
 /*
  * Sends one frame through the program without any device. @out has room for *@out_size bytes and
  * gets the frame as it left; *@out_size becomes its length. settings.trace must be set. 0 or
- * -errno (-EINVAL: a frame that the kernel does not take, shorter than an Ethernet header or too
- * long).
+ * -errno (-EINVAL: the kernel does not take a frame shorter than an Ethernet header; -EMSGSIZE: nor
+ * one that does not fit a page, 3520 bytes where that has 4 KiB).
  */
 int datapath_run(struct datapath *dp, const void *frame, size_t size, void *out, size_t *out_size,
 		 struct datapath_verdict *verdict);

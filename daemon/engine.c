@@ -41,8 +41,8 @@ static bool nexthop(const void *ctx, const struct sluice_addr *addr, struct link
 static int follow(struct engine *e, const struct model *model, struct diag *diag)
 {
 	size_t n = 0;
-	_cleanup_(freep)
-	struct sluice_addr *addrs = calloc(model_count_backends(model) + 1, sizeof(*addrs));
+	_cleanup_(freep) struct sluice_addr *addrs =
+		calloc(model_count_backends(model) + 1, sizeof(*addrs));
 	int err = -ENOMEM;
 
 	if (addrs) {
@@ -79,8 +79,7 @@ static struct desired_port *list_ports(const struct engine *e, const struct mode
 
 static int make_desired(struct engine *e, const struct candidate *c, struct desired **out)
 {
-	_cleanup_(freep)
-	struct desired_port *ports = list_ports(e, c->model);
+	_cleanup_(freep) struct desired_port *ports = list_ports(e, c->model);
 	struct desired_input input = {
 		.model = c->model,
 		.wishes = c->wishes,
@@ -123,22 +122,23 @@ static int make_fit(struct engine *e, const struct maps_size *size,
 	return datapath_change(e->datapath, size, settings, diag);
 }
 
-/* Makes program and maps fit, then writes; again with more room where rings lie too scattered. */
+/* Makes it fit, then writes; where the rings find no gap, once more with room for all at the end. */
 static int write_maps(struct engine *e, const struct candidate *c, const struct desired *desired,
 		      struct plan **out, struct diag *diag)
 {
 	struct sluice_settings settings = desired_settings(c->model);
 	struct maps_size size = desired_size(c->model);
-	int err;
+	int err = make_fit(e, &size, &settings, diag);
 
-	for (int attempt = 0;; attempt++) {
-		err = make_fit(e, &size, &settings, diag);
-		if (!err)
-			err = plan_and_apply(e, desired, out, diag);
-		if (err != -ENOSPC || attempt == 2)
-			break;
-		size.ring_slots *= 2;
-	}
+	if (!err)
+		err = plan_and_apply(e, desired, out, diag);
+	if (err != -ENOSPC)
+		return err;
+	size.ring_slots +=
+		program_map_entries(datapath_program(e->datapath), MAP_RINGS) * SLUICE_LINE_SLOTS;
+	err = make_fit(e, &size, &settings, diag);
+	if (!err)
+		err = plan_and_apply(e, desired, out, diag);
 	if (err == -ENOSPC)
 		diag_add(diag, NULL, 0, "no room for the rings in %u slots", size.ring_slots);
 	return err;
@@ -200,10 +200,8 @@ static void accept(struct engine *e, const struct candidate *c, struct desired *
 static int bring_into_force(struct engine *e, const struct candidate *c,
 			    struct engine_result *result, struct diag *diag)
 {
-	_cleanup_(desired_freep)
-	struct desired *desired = NULL;
-	_cleanup_(plan_freep)
-	struct plan *plan = NULL;
+	_cleanup_(desired_freep) struct desired *desired = NULL;
+	_cleanup_(plan_freep) struct plan *plan = NULL;
 	int err;
 
 	ring_cache_begin(&e->rings);
@@ -242,8 +240,7 @@ static int bring_model(struct engine *e, const struct candidate *c, struct engin
 /* A next hop moved: the same model and wishes, another desired state. */
 static void refresh(void *ctx)
 {
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(diag_fini) struct diag diag = {0};
 	struct engine *e = ctx;
 	struct candidate c = {.model = e->model, .wishes = &e->wishes};
 
@@ -339,8 +336,7 @@ static int check_fixed(const struct model *now, const struct model *next, struct
 
 int engine_reload(struct engine *e, struct engine_result *result, struct diag *diag)
 {
-	_cleanup_(model_freep)
-	struct model *model = NULL;
+	_cleanup_(model_freep) struct model *model = NULL;
 	struct candidate c = {.wishes = &e->wishes};
 	int err = load_file(&model, e->model->file, diag);
 
@@ -351,8 +347,7 @@ int engine_reload(struct engine *e, struct engine_result *result, struct diag *d
 	c.model = model;
 	err = bring_model(e, &c, result, diag);
 	if (err) {
-		_cleanup_(diag_fini)
-		struct diag again = {0};
+		_cleanup_(diag_fini) struct diag again = {0};
 
 		follow(e, e->model, &again);
 		log_diag(LOG_LEVEL_ERROR, &again);
@@ -416,8 +411,7 @@ static int add_wishes(struct wishes *wishes, const struct model *model, enum eng
 int engine_order(struct engine *e, enum engine_order order, const char *backend, const char *pool,
 		 unsigned int weight, struct engine_result *result, struct diag *diag)
 {
-	_cleanup_(wishes_fini)
-	struct wishes wishes = {0};
+	_cleanup_(wishes_fini) struct wishes wishes = {0};
 	struct candidate c = {.model = e->model, .wishes = &wishes};
 	int err = wishes_copy(&wishes, &e->wishes);
 

@@ -113,6 +113,10 @@ static int run_frames(struct replay *r, const char *in_path, const char *out_pat
 		diag_add(diag, out_path, 0, "writing failed: %s", strerror(errno));
 		return -EIO;
 	}
+	if (fflush(r->report) || ferror(r->report)) {
+		diag_add(diag, NULL, 0, "writing the report failed: %s", strerror(errno));
+		return -EIO;
+	}
 	return r->not_run ? -EINVAL : 0;
 }
 
@@ -128,8 +132,7 @@ static void replay_fini(struct replay *r)
 int replay_run(struct model *model, const char *in_path, const char *out_path, FILE *report,
 	       struct diag *diag)
 {
-	_cleanup_(replay_fini)
-	struct replay r = {.report = report};
+	_cleanup_(replay_fini) struct replay r = {.report = report};
 	int err = open_in(&r, in_path, diag);
 
 	if (!err)

@@ -556,9 +556,9 @@ static void a_port_that_cannot_be_switched_leaves_all_as_it_was(void **state)
 	(void)state;
 	open_dp(&small);
 	attach("v0", "v1");
-	attach("v.2", NULL);
-	old = pinned_ids();
 	block_v1();
+	attach("v.2", NULL); /* so that v1 is neither the first nor the last of the pins */
+	old = pinned_ids();
 	foreign = program_on("v1", NULL);
 	expect_error(datapath_grow(lab.dp, &large, &lab.diag), -EINVAL,
 		     "interface \"v1\": cannot replace the running program: Invalid argument");
@@ -579,6 +579,29 @@ static void a_port_that_cannot_be_switched_leaves_all_as_it_was(void **state)
 	assert_false(exists(pin_path("", "vips-new")));
 }
 
+/* A hash cannot be that large. */
+static void a_size_that_the_kernel_refuses_leaves_all_as_it_was(void **state)
+{
+	static const char text[] =
+		"the kernel refused the program: Argument list too long (\"sluiced -v\" shows what "
+		"it said)";
+	const struct datapath_size huge = {.vips = 0xfffffff0, .backends = 8, .ring_slots = 16};
+	struct ids old, new;
+
+	(void)state;
+	expect_error(try_open(&huge), -E2BIG, text);
+	assert_false(exists(lab.pin_dir));
+	open_dp(&small);
+	attach("v0", NULL);
+	old = pinned_ids();
+	expect_error(datapath_grow(lab.dp, &huge, &lab.diag), -E2BIG, text);
+	close_dp();
+	expect_error(try_open(&huge), -E2BIG, text);
+	new = pinned_ids();
+	assert_ids_equal(&old, &new);
+	assert_int_equal(program_on("v0", NULL), old.program);
+}
+
 static void what_a_crash_left_half_pinned_is_replaced(void **state)
 {
 	struct ids ids;
@@ -586,9 +609,12 @@ static void what_a_crash_left_half_pinned_is_replaced(void **state)
 
 	(void)state;
 	open_dp(&small);
+	attach("v0", NULL);
 	close_dp();
 	assert_int_equal(bpf_obj_pin(map, pin_path("", "rings-new")), 0);
+	assert_int_equal(bpf_obj_pin(map, pin_path("new-shared-", "v0")), 0);
 	open_dp(&large);
+	assert_int_equal(n_ports(), 1);
 	ids = pinned_ids();
 	assert_int_not_equal(ids.map[DATAPATH_RINGS], 0);
 	assert_false(exists(pin_path("", "rings-new")));
@@ -877,11 +903,14 @@ static void a_device_made_anew_is_attached_anew(void **state)
 static void all_is_taken_down(void **state)
 {
 	_cleanup_(closep) int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "other", 4, 4, 1, NULL);
+	_cleanup_(closep) int held = -1; /* by someone else, who must not keep it attached */
 
 	(void)state;
 	open_dp(&small);
 	attach("v0", "v1");
 	close_dp();
+	held = bpf_obj_get(pin_path("link-", "v0"));
+	assert_true(held >= 0);
 	netns_run("ip link del v1");
 	assert_int_equal(bpf_obj_pin(map, pin_path("", "vips-new")), 0);
 	assert_int_equal(bpf_obj_pin(map, pin_path("new-shared-", "v0")), 0);
@@ -968,13 +997,14 @@ static void a_failing_step_takes_all_back(void **state)
 	assert_int_equal(kinds, 1u << PLAN_BACKEND_SET | 1u << PLAN_RING_WRITE |
 					1u << PLAN_VIP_SET | 1u << PLAN_BACKEND_CLEAR |
 					1u << PLAN_DEVICE_DELETE);
-	steps = reallocarray(lab.plan->steps, lab.plan->n_steps + 3, sizeof(*steps));
+	steps = reallocarray(lab.plan->steps, lab.plan->n_steps + 4, sizeof(*steps));
 	assert_non_null(steps);
 	lab.plan->steps = steps;
-	steps[lab.plan->n_steps++] = (struct plan_step){
-		.kind = PLAN_VIP_DELETE,
-		.key = lab.desired->vips[0].key,
-	};
+	for (int i = 0; i < 2; i++) /* the old one and the new one */
+		steps[lab.plan->n_steps++] = (struct plan_step){
+			.kind = PLAN_VIP_DELETE,
+			.key = lab.desired->vips[i].key,
+		};
 	steps[lab.plan->n_steps++] =
 		(struct plan_step){.kind = PLAN_DEVICE_ADD, .id = if_nametoindex("v0")};
 	steps[lab.plan->n_steps++] = (struct plan_step){.kind = PLAN_DEVICE_ADD, .id = 4711};
@@ -982,6 +1012,28 @@ static void a_failing_step_takes_all_back(void **state)
 		     "writing the map \"devices\": Invalid argument; nothing was changed");
 	after = read_maps(&first_ring);
 	assert_contents_equal(&before, &after);
+}
+
+static void a_backend_that_is_gone_leaves_only_its_generation(void **state)
+{
+	static const struct sluice_backend gone = {.generation = 1};
+	static const struct sluice_name nameless;
+	_cleanup_(running_fini) struct running running = {0};
+
+	(void)state;
+	open_dp(&small);
+	fill();
+	model_free(lab.model);
+	lab.model = fixture_model("interfaces = ( { name = \"v0\"; } );\n");
+	make_plan();
+	fixture_check(datapath_apply(lab.dp, lab.plan, &lab.diag), &lab.diag);
+	assert_int_equal(datapath_running(lab.dp, &running), 0);
+	assert_int_equal(running.n_vips, 0);
+	assert_int_equal(running.n_devices, 0);
+	for (uint32_t id = 1; id <= 2; id++) {
+		assert_memory_equal(&running.backends[id], &gone, sizeof(gone));
+		assert_memory_equal(&running.names[id], &nameless, sizeof(nameless));
+	}
 }
 
 static void counters_of_a_recycled_id_start_at_zero(void **state)
@@ -1030,6 +1082,8 @@ static void frames_that_the_kernel_does_not_take_are_an_error(void **state)
 	(void)state;
 	open_dp(&small);
 	assert_int_equal(datapath_run(lab.dp, frame, 13, out, &size, &verdict), -EINVAL);
+	assert_int_equal(datapath_run(lab.dp, frame, sizeof(frame), out, &size, &verdict),
+			 -EMSGSIZE);
 	assert_int_equal(datapath_run(lab.dp, frame, 14, out, &size, &verdict), 0);
 	assert_string_equal(verdict.name, "PASS");
 	assert_false(verdict.transmits);
@@ -1060,6 +1114,7 @@ int main(void)
 		TEST(limits_raised_between_two_starts_keep_content),
 		TEST(limits_lowered_between_two_starts_keep_the_maps),
 		TEST(a_port_that_cannot_be_switched_leaves_all_as_it_was),
+		TEST(a_size_that_the_kernel_refuses_leaves_all_as_it_was),
 		TEST(what_a_crash_left_half_pinned_is_replaced),
 		TEST(a_second_daemon_is_refused),
 		TEST(a_directory_elsewhere_is_refused_and_left_alone),
@@ -1080,6 +1135,7 @@ int main(void)
 		TEST(what_is_not_ours_is_not_taken_down),
 		TEST(what_was_applied_is_what_the_maps_hold),
 		TEST(a_failing_step_takes_all_back),
+		TEST(a_backend_that_is_gone_leaves_only_its_generation),
 		TEST(counters_of_a_recycled_id_start_at_zero),
 		TEST(frames_that_the_kernel_does_not_take_are_an_error),
 		TEST(memory_is_counted),

@@ -514,6 +514,12 @@ static void values_are_written_in_full(void **state)
 	}
 	assert_true(owned[1] >= 6 && owned[2] >= 6);
 	assert_int_equal(world.slots[13], 0);
+	world.desired->vips[0].flags = 5;
+	plan_free(TAKE(world.plan));
+	fixture_check(plan_build(&world.plan, &world.running, world.desired, &world.diag),
+		      &world.diag);
+	assert_steps("vip80#1@0");
+	assert_int_equal(world.plan->steps[0].vip.flags, 5);
 	become("web=b2 | 80:web:13");
 	assert_int_equal(world.plan->slots, owned[1]);
 	assert_memory_equal(&world.backends[1], &gone, sizeof(gone));
@@ -554,6 +560,7 @@ static void vips_that_point_outside_are_put_right(void **state)
 		uint32_t ring;
 		const char *steps;
 	} cases[] = {
+		{1, 256 - 16, "ring@240!"}, /* the last place */
 		{1, 256 - 12, "ring@0 vip80#1@0"},
 		{1, 0xfffffff0, "ring@0 vip80#1@0"},
 		{5, 0, "vip80#1@0"},
