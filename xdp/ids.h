@@ -31,16 +31,22 @@ static __always_inline int ids_quic_client_chosen(__u8 first, __u32 version)
 	return type == 0 || type == 1;
 }
 
-/* Katran's ids: two bits of layout, then the server's id. 0: none. */
-static __always_inline __u32 ids_quic_katran(const __u8 *id)
+/* Katran's ids: two bits of layout, then the server's id; @at is its offset. 0: none. */
+static __always_inline __u32 ids_quic_katran(const struct packet *pkt, __u32 at)
 {
+	__u8 *id = packet_at(pkt, at, 3);
+
+	if (!id)
+		return 0;
 	switch (id[0] >> 6) {
 	case 1:
 		return (id[0] & 0x3fu) << 10 | id[1] << 2 | id[2] >> 6;
 	case 2:
-		return (__u32)id[1] << 16 | id[2] << 8 | id[3];
+		id = packet_at(pkt, at, 4);
+		return id ? (__u32)id[1] << 16 | id[2] << 8 | id[3] : 0;
 	case 3:
-		if (id[1] & 0x80)
+		id = packet_at(pkt, at, 5);
+		if (!id || id[1] & 0x80)
 			return 0;
 		return (__u32)id[1] << 24 | id[2] << 16 | id[3] << 8 | id[4];
 	default:
@@ -49,20 +55,21 @@ static __always_inline __u32 ids_quic_katran(const __u8 *id)
 }
 
 /* QUIC-LB: three bits of config (7: no routing), then the server's id of the configured length. */
-static __always_inline __u32 ids_quic_lb(const __u8 *id, __u8 bytes)
+static __always_inline __u32 ids_quic_lb(const struct packet *pkt, __u32 at)
 {
-	__u32 word = (__u32)id[1] << 24 | id[2] << 16 | id[3] << 8 | id[4];
+	__u8 *id = packet_at(pkt, at, 5);
+	__u32 word;
 
-	if (id[0] >> 5 == 7)
+	if (!id || id[0] >> 5 == 7)
 		return 0;
-	return word >> ((4 - bytes) * 8 & 31);
+	word = (__u32)id[1] << 24 | id[2] << 16 | id[3] << 8 | id[4];
+	return word >> ((4 - pkt->server_bytes) * 8 & 31);
 }
 
 static __always_inline __u32 ids_quic(const struct packet *pkt)
 {
 	__u32 at = pkt->l4 + sizeof(struct udphdr);
 	__u8 *quic = packet_at(pkt, at, 1);
-	__u8 *id;
 
 	if (!quic)
 		return 0;
@@ -76,12 +83,8 @@ static __always_inline __u32 ids_quic(const struct packet *pkt)
 	} else {
 		at += QUIC_SHORT_ID;
 	}
-	id = packet_at(pkt, at, 5);
-	if (!id)
-		return 0;
-	if (pkt->vip_flags & SLUICE_VIP_QUIC_LB)
-		return ids_quic_lb(id, pkt->server_bytes);
-	return ids_quic_katran(id);
+	return pkt->vip_flags & SLUICE_VIP_QUIC_LB ? ids_quic_lb(pkt, at)
+						   : ids_quic_katran(pkt, at);
 }
 
 /* --------------------------------------------------------------------------------- TCP and UDP */
