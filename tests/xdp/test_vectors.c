@@ -238,7 +238,7 @@ static void run_table(const char *table, const char *tunnel, const char *tcp, si
 static void base_cases(void **state)
 {
 	(void)state;
-	run_table("base", "", "", 17);
+	run_table("base", "", "", 18);
 }
 
 static void gue_cases(void **state)
