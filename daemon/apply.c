@@ -11,6 +11,7 @@
 
 #include "config/cleanup.h"
 #include "daemon/datapath_impl.h"
+#include "daemon/flow_table.h"
 
 /* --------------------------------------------------------------------------------------- reading */
 
@@ -117,18 +118,6 @@ static void zero_counters(struct datapath *dp, enum map_id map, uint32_t id)
 		bpf_map_update_elem(program_map_fd(&dp->program, map), &id, zero, BPF_ANY);
 }
 
-/* No flow of the id's last owner must reach its next one. */
-static void forget_flows(struct datapath *dp, uint32_t id)
-{
-	struct sluice_flow_line *lines = dp->program.mapped[MAP_FLOWS].data;
-	uint32_t n = program_map_entries(&dp->program, MAP_FLOWS);
-
-	for (uint32_t line = 0; line < n; line++)
-		for (int i = 0; i < SLUICE_FLOW_WAYS; i++)
-			if (SLUICE_FLOW_BACKEND(lines[line].entry[i]) == id)
-				__atomic_store_n(&lines[line].entry[i], 0, __ATOMIC_RELEASE);
-}
-
 static void write_backend(struct datapath *dp, const struct plan_backend *step,
 			  struct before *before)
 {
@@ -142,7 +131,8 @@ static void write_backend(struct datapath *dp, const struct plan_backend *step,
 	};
 	if (step->fresh) {
 		zero_counters(dp, MAP_BACKEND_COUNTERS, step->id);
-		forget_flows(dp, step->id);
+		/* No flow of the id's last owner must reach its next one. */
+		flow_table_purge(dp, step->id);
 	}
 	names[step->id] = step->name;
 	write_words(&backends[step->id], &step->backend, sizeof(step->backend));

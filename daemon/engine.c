@@ -11,13 +11,16 @@
 
 #include "config/cleanup.h"
 #include "config/load.h"
+#include "daemon/flow_table.h"
 #include "daemon/log.h"
 
 struct engine {
 	struct model *model;
 	struct wishes wishes;
+	struct generations generations;
 	struct desired *desired;
 	struct plan *plan; /* the last one: its ids are in force */
+	sd_event_source *settle_timer;
 	struct link *link;
 	struct datapath *datapath;
 	struct ring_cache rings;
@@ -38,19 +41,34 @@ static bool nexthop(const void *ctx, const struct sluice_addr *addr, struct link
 	return link_nexthop(ctx, addr, out);
 }
 
-static int follow(struct engine *e, const struct model *model, struct diag *diag)
+static size_t list_addresses(const struct model *model, const struct generations *generations,
+			     struct sluice_addr *out)
 {
 	size_t n = 0;
-	_cleanup_(freep) struct sluice_addr *addrs =
-		calloc(model_count_backends(model) + 1, sizeof(*addrs));
+
+	for (size_t p = 0; p < model->n_pools; p++)
+		for (size_t i = 0; i < model->pools[p].n_backends; i++)
+			out[n++] = model->pools[p].backends[i].address;
+	for (size_t v = 0; v < generations->n; v++)
+		for (size_t i = 0;
+		     generations->vips[v].moving && i < generations->vips[v].old.n_members; i++)
+			out[n++] = generations->vips[v].old.members[i].address;
+	return n;
+}
+
+/* Follows the ways to all backends, those that leave too. 0, or -errno with a message. */
+static int follow(struct engine *e, const struct model *model,
+		  const struct generations *generations, struct diag *diag)
+{
+	size_t room = model_count_backends(model) + 1;
+	_cleanup_(freep) struct sluice_addr *addrs = NULL;
 	int err = -ENOMEM;
 
-	if (addrs) {
-		for (size_t p = 0; p < model->n_pools; p++)
-			for (size_t i = 0; i < model->pools[p].n_backends; i++)
-				addrs[n++] = model->pools[p].backends[i].address;
-		err = link_follow(e->link, addrs, n);
-	}
+	for (size_t v = 0; v < generations->n; v++)
+		room += generations->vips[v].old.n_members;
+	addrs = calloc(room, sizeof(*addrs));
+	if (addrs)
+		err = link_follow(e->link, addrs, list_addresses(model, generations, addrs));
 	if (err)
 		diag_add(diag, NULL, 0, "asking the kernel for the ways to the backends: %s",
 			 strerror(-err));
@@ -77,12 +95,14 @@ static struct desired_port *list_ports(const struct engine *e, const struct mode
 	return list;
 }
 
-static int make_desired(struct engine *e, const struct candidate *c, struct desired **out)
+static int make_desired(struct engine *e, const struct candidate *c,
+			const struct generations *generations, struct desired **out)
 {
 	_cleanup_(freep) struct desired_port *ports = list_ports(e, c->model);
 	struct desired_input input = {
 		.model = c->model,
 		.wishes = c->wishes,
+		.generations = generations,
 		.ports = ports,
 		.nexthop = nexthop,
 		.nexthop_ctx = e->link,
@@ -144,22 +164,30 @@ static int write_maps(struct engine *e, const struct candidate *c, const struct 
 	return err;
 }
 
-/* After a failed attempt: the program that the model in force asked for. */
-static void restore_program(struct engine *e)
-{
-	_cleanup_(diag_fini) struct diag diag = {0};
-	struct sluice_settings settings;
-	struct maps_size size;
-
-	if (!e->model)
-		return;
-	settings = desired_settings(e->model);
-	size = desired_size(e->model);
-	if (make_fit(e, &size, &settings, &diag))
-		log_diag(LOG_LEVEL_ERROR, &diag);
-}
-
 /* -------------------------------------------------------------------------------- the transaction */
+
+#define SETTLE_LOOK_S 5 /* how often is looked whether a move may end early */
+
+static int on_settle_timer(sd_event_source *source, uint64_t usec, void *ctx);
+
+/* Wakes up when the next move ends, and now and then while one may end early. */
+static void arm_settle_timer(struct engine *e)
+{
+	int64_t limit = generations_next_limit(&e->generations), now = time(NULL);
+	int64_t wait = limit > now ? limit - now : 0;
+	uint64_t usec;
+
+	if (!e->settle_timer)
+		return;
+	sd_event_source_set_enabled(e->settle_timer,
+				    limit == INT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+	if (wait > SETTLE_LOOK_S)
+		wait = SETTLE_LOOK_S;
+	if (wait < 1)
+		wait = 1;
+	sd_event_now(sd_event_source_get_event(e->settle_timer), CLOCK_MONOTONIC, &usec);
+	sd_event_source_set_time(e->settle_timer, usec + (uint64_t)wait * 1000000u);
+}
 
 struct change_log {
 	const struct engine_result *result;
@@ -174,9 +202,35 @@ static void log_change(void *ctx, const char *text)
 		log->result->change(log->result->ctx, text);
 }
 
+static bool same_moves(const struct generations *a, const struct generations *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->vips[i].vip, b->vips[i].vip) != 0 ||
+		    a->vips[i].moving != b->vips[i].moving || a->vips[i].since != b->vips[i].since)
+			return false;
+	return true;
+}
+
+/* Puts the generations in force; on disk too, so that a restart goes on where this ends. */
+static void accept_generations(struct engine *e, const struct model *model,
+			       struct generations *next)
+{
+	_cleanup_(diag_fini) struct diag diag = {0};
+	bool same = same_moves(&e->generations, next);
+
+	generations_fini(&e->generations);
+	e->generations = *next;
+	*next = (struct generations){0};
+	if (!same && generations_save(&e->generations, model->state_dir, &diag))
+		log_diag(LOG_LEVEL_WARNING, &diag);
+	arm_settle_timer(e);
+}
+
 /* The plan was carried out: the candidate is in force. */
-static void accept(struct engine *e, const struct candidate *c, struct desired *desired,
-		   struct plan *plan, struct engine_result *result)
+static void accept(struct engine *e, const struct candidate *c, struct generations *generations,
+		   struct desired *desired, struct plan *plan, struct engine_result *result)
 {
 	struct change_log log = {.result = result};
 
@@ -189,6 +243,7 @@ static void accept(struct engine *e, const struct candidate *c, struct desired *
 	plan_free(e->plan);
 	e->desired = desired;
 	e->plan = plan;
+	accept_generations(e, c->model, generations);
 	if (e->model != c->model) {
 		model_free(e->model);
 		e->model = c->model;
@@ -196,37 +251,56 @@ static void accept(struct engine *e, const struct candidate *c, struct desired *
 	ring_cache_sweep(&e->rings);
 }
 
-/* desired -> plan -> apply for the candidate. 0, or -errno with a message and nothing changed. */
+/* After a failed attempt: ways and program for the state in force. */
+static void restore(struct engine *e)
+{
+	_cleanup_(diag_fini) struct diag diag = {0};
+	struct sluice_settings settings;
+	struct maps_size size;
+
+	if (!e->model)
+		return;
+	settings = desired_settings(e->model);
+	size = desired_size(e->model);
+	if (follow(e, e->model, &e->generations, &diag) || make_fit(e, &size, &settings, &diag))
+		log_diag(LOG_LEVEL_ERROR, &diag);
+}
+
+/*
+ * The candidate's generations -> desired -> plan -> apply. 0, or -errno with a message and nothing
+ * changed.
+ */
 static int bring_into_force(struct engine *e, const struct candidate *c,
 			    struct engine_result *result, struct diag *diag)
 {
+	_cleanup_(generations_fini) struct generations next = {0};
 	_cleanup_(desired_freep) struct desired *desired = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
-	int err;
+	int err = generations_next(&next, &e->generations, c->model, c->wishes, time(NULL));
 
 	ring_cache_begin(&e->rings);
-	err = make_desired(e, c, &desired);
+	if (!err)
+		err = follow(e, c->model, &next, diag);
+	if (!err)
+		err = make_desired(e, c, &next, &desired);
 	if (!err)
 		err = write_maps(e, c, desired, &plan, diag);
 	if (err) {
-		restore_program(e);
+		restore(e);
 		if (!diag->n)
 			diag_add(diag, NULL, 0, "%s", strerror(-err));
 		return err;
 	}
-	accept(e, c, TAKE(desired), TAKE(plan), result);
+	accept(e, c, &next, TAKE(desired), TAKE(plan), result);
 	return 0;
 }
 
-/* The whole way for a new model: ways to the backends, ports, maps. */
+/* The whole way for a new model: ports, then maps. */
 static int bring_model(struct engine *e, const struct candidate *c, struct engine_result *result,
 		       struct diag *diag)
 {
-	int err = follow(e, c->model, diag);
+	int err = datapath_attach(e->datapath, c->model->interfaces, c->model->n_interfaces, diag);
 
-	if (!err)
-		err = datapath_attach(e->datapath, c->model->interfaces, c->model->n_interfaces,
-				      diag);
 	if (!err)
 		err = bring_into_force(e, c, result, diag);
 	if (err) {
@@ -237,7 +311,7 @@ static int bring_model(struct engine *e, const struct candidate *c, struct engin
 	return 0;
 }
 
-/* A next hop moved: the same model and wishes, another desired state. */
+/* A next hop moved, or a change settled: the same model and wishes, another desired state. */
 static void refresh(void *ctx)
 {
 	_cleanup_(diag_fini) struct diag diag = {0};
@@ -246,6 +320,89 @@ static void refresh(void *ctx)
 
 	if (e->model && bring_into_force(e, &c, NULL, &diag))
 		log_diag(LOG_LEVEL_ERROR, &diag);
+}
+
+/* ------------------------------------------------------------------------------------------ settling */
+
+/* Whether a live flow is with the old owner of a slot that has another one now. */
+struct need {
+	const struct engine *engine;
+	const struct desired_owners *owners;
+	bool found;
+};
+
+static bool needs_old(void *ctx, const struct flow_entry *entry)
+{
+	struct need *need = ctx;
+	const struct engine *e = need->engine;
+	uint32_t cur, other;
+
+	if (entry->slot >= need->owners->ring->size)
+		return true;
+	desired_slot(e->desired, need->owners, entry->slot, &cur, &other);
+	need->found = cur != other && other != DESIRED_NOBODY &&
+		      e->plan->backend_ids[other] == entry->backend;
+	return !need->found;
+}
+
+static bool vip_needs_old(const struct engine *e, const char *name)
+{
+	struct need need = {.engine = e};
+
+	for (size_t i = 0; i < e->desired->n_vips; i++) {
+		if (strcmp(e->desired->vips[i].vip->name, name) != 0)
+			continue;
+		need.owners = &e->desired->vips[i].owners;
+		flow_table_each(e->datapath, needs_old, &need);
+	}
+	return need.found;
+}
+
+/* Ends the moves that no live flow needs any more, of those that may end early. */
+static bool settle_early(struct engine *e, int64_t now)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < e->generations.n; i++) {
+		const struct generation_vip *v = &e->generations.vips[i];
+
+		if (v->moving && now >= v->soonest && !vip_needs_old(e, v->vip))
+			any |= generations_settle(&e->generations, v->vip, now);
+	}
+	return any;
+}
+
+static int on_settle_timer(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	struct engine *e = ctx;
+	int64_t now = time(NULL);
+	bool any = generations_settle(&e->generations, NULL, now);
+
+	(void)source;
+	(void)usec;
+	if (settle_early(e, now) || any) {
+		log_info("rings: a change has settled");
+		refresh(e);
+	}
+	arm_settle_timer(e);
+	return 0;
+}
+
+int engine_settle(struct engine *e, const char *vip, struct engine_result *result,
+		  struct diag *diag)
+{
+	struct candidate c = {.model = e->model, .wishes = &e->wishes};
+	int64_t now = time(NULL);
+
+	if (vip && !model_find_vip(e->model, vip)) {
+		diag_add(diag, NULL, 0, "there is no VIP \"%s\" (\"sluicectl vips\" lists them)",
+			 vip);
+		return -ENOENT;
+	}
+	for (size_t i = 0; i < e->generations.n; i++)
+		if (!vip || strcmp(vip, e->generations.vips[i].vip) == 0)
+			generations_settle(&e->generations, e->generations.vips[i].vip, now);
+	return bring_into_force(e, &c, result, diag);
 }
 
 /* ------------------------------------------------------------------------------------- start, stop */
@@ -271,8 +428,16 @@ static int start(struct engine *e, sd_event *event, struct model *model, struct 
 	};
 	int err = wishes_load(&e->wishes, model->state_dir, diag);
 
+	if (!err)
+		err = generations_load(&e->generations, model->state_dir, diag);
 	if (err)
 		return err;
+	err = sd_event_add_time(event, &e->settle_timer, CLOCK_MONOTONIC, 0, 0, on_settle_timer, e);
+	if (err < 0) {
+		diag_add(diag, NULL, 0, "making a timer: %s", strerror(-err));
+		return err;
+	}
+	sd_event_source_set_enabled(e->settle_timer, SD_EVENT_OFF);
 	err = link_new(&e->link, event, refresh, e);
 	if (err) {
 		diag_add(diag, NULL, 0, "opening rtnetlink: %s", strerror(-err));
@@ -304,11 +469,13 @@ void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
+	sd_event_source_unref(e->settle_timer);
 	datapath_free(e->datapath);
 	link_free(e->link);
 	desired_free(e->desired);
 	plan_free(e->plan);
 	wishes_fini(&e->wishes);
+	generations_fini(&e->generations);
 	ring_cache_fini(&e->rings);
 	model_free(e->model);
 	free(e);
@@ -346,13 +513,8 @@ int engine_reload(struct engine *e, struct engine_result *result, struct diag *d
 		return err;
 	c.model = model;
 	err = bring_model(e, &c, result, diag);
-	if (err) {
-		_cleanup_(diag_fini) struct diag again = {0};
-
-		follow(e, e->model, &again);
-		log_diag(LOG_LEVEL_ERROR, &again);
+	if (err)
 		return err;
-	}
 	TAKE(model);
 	e->loaded = time(NULL);
 	return 0;
@@ -432,11 +594,17 @@ int engine_order(struct engine *e, enum engine_order order, const char *backend,
 	return 0;
 }
 
+size_t engine_purge_flows(struct engine *e, uint32_t backend_id)
+{
+	return flow_table_purge(e->datapath, backend_id);
+}
+
 struct engine_view engine_view(const struct engine *e)
 {
 	return (struct engine_view){
 		.model = e->model,
 		.wishes = &e->wishes,
+		.generations = &e->generations,
 		.desired = e->desired,
 		.backend_ids = e->plan->backend_ids,
 		.vip_ids = e->plan->vip_ids,

@@ -20,6 +20,7 @@ struct engine;
 struct engine_view {
 	const struct model *model;
 	const struct wishes *wishes;
+	const struct generations *generations;
 	const struct desired *desired;
 	const uint32_t *backend_ids; /* of desired->backends */
 	const uint32_t *vip_ids;     /* of desired->vips */
@@ -59,6 +60,16 @@ enum engine_order {
 int engine_order(struct engine *engine, enum engine_order order, const char *backend,
 		 const char *pool, unsigned int weight, struct engine_result *result,
 		 struct diag *diag);
+
+/*
+ * Ends the move of the VIP named @vip (NULL: of all): its old generation is forgotten now. 0, or -errno
+ * with a message (-ENOENT: no such VIP).
+ */
+int engine_settle(struct engine *engine, const char *vip, struct engine_result *result,
+		  struct diag *diag);
+
+/* Forgets flows: of the backend with this id, or (0) all. Returns how many there were. */
+size_t engine_purge_flows(struct engine *engine, uint32_t backend_id);
 
 struct engine_view engine_view(const struct engine *engine);
 
