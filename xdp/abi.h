@@ -175,9 +175,9 @@ struct sluice_name {
  * atomic. The first six ways of a line are for established flows, the last two for handshakes: a
  * flood of first packets never pushes out an established flow.
  *
- * An entry: bits 0-15 when it was last used, in ticks, wrapping; bits 16-30 backend id, 0: free; bits
- * 32-47 the low bits of the flow's slot in its ring; bits 48-63 more of the flow's hash. A tick is
- * 2^30 ns of the monotonic clock.
+ * An entry: bits 0-15 when it was last used, in ticks, wrapping; bits 16-30 backend id, 0: free; bit 31
+ * the client has closed; bits 32-47 the low bits of the flow's slot in its ring; bits 48-63 more of
+ * the flow's hash. A tick is 2^30 ns of the monotonic clock.
  */
 #define SLUICE_FLOW_WAYS 8
 #define SLUICE_FLOW_ESTABLISHED 6 /* ways */
@@ -186,6 +186,7 @@ struct sluice_flow_line {
 	__u64 entry[SLUICE_FLOW_WAYS];
 };
 #define SLUICE_FLOW_BACKEND(entry) ((__u32)((entry) >> 16) & 0x7fffu)
+#define SLUICE_FLOW_CLOSED 0x80000000u
 #define SLUICE_FLOW_TIME(entry) ((__u16)(entry))
 #define SLUICE_FLOW_TAG(entry) ((__u32)((entry) >> 32))
 #define SLUICE_FLOW_SLOT(entry) ((__u16)((entry) >> 32))

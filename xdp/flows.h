@@ -83,11 +83,12 @@ __noinline int flows_store(__u64 hash, __u32 backend, __u32 now, int handshake)
 	return 0;
 }
 
-/* Which entry of the line is the flow's and young enough; SLUICE_FLOW_WAYS: none. */
-static __always_inline int flows_way(struct sluice_flow_line *line, __u64 hash, __u32 now)
+/* The flow's entry among ways [from, to), young enough; SLUICE_FLOW_WAYS: none. */
+static __always_inline int flows_way(struct sluice_flow_line *line, int from, int to, __u64 hash,
+				     __u32 now)
 {
 #pragma unroll
-	for (int i = 0; i < SLUICE_FLOW_WAYS; i++) {
+	for (int i = from; i < to; i++) {
 		__u64 entry = *(volatile __u64 *)&line->entry[i];
 
 		if (SLUICE_FLOW_TAG(entry) == (__u32)hash && SLUICE_FLOW_BACKEND(entry) &&
@@ -97,34 +98,46 @@ static __always_inline int flows_way(struct sluice_flow_line *line, __u64 hash, 
 	return SLUICE_FLOW_WAYS;
 }
 
+#define FLOWS_SYN 1 /* the packet begins a flow */
+#define FLOWS_END 2 /* the client closes */
+
 /*
  * The backend that the flow went to, 0: not known. An established entry is made young again; a
- * handshake becomes established, unless this is a first packet again (@syn), which finds established
- * entries only: a forged one must not move a living flow.
+ * handshake becomes established with the second packet. A first packet finds established entries
+ * only: a forged one must not move a living flow. Of those that the client has closed it finds none,
+ * since it begins another flow of the same tuple. @flags: FLOWS_*.
  */
-__noinline __u32 flows_find(__u64 hash, __u32 now, int syn)
+__noinline __u32 flows_find(__u64 hash, __u32 now, __u32 flags)
 {
 	struct sluice_flow_line *line = flows_line(hash);
-	__u32 backend;
+	int way, fresh;
 	__u64 entry;
-	int way;
 
 	if (!line)
 		return 0;
-	way = flows_way(line, hash, now);
-	if (way >= SLUICE_FLOW_WAYS || (syn && way >= SLUICE_FLOW_ESTABLISHED))
-		return 0;
-	way &= SLUICE_FLOW_WAYS - 1;
-	entry = line->entry[way];
-	backend = SLUICE_FLOW_BACKEND(entry);
+	way = flows_way(line, 0, SLUICE_FLOW_ESTABLISHED, hash, now);
+	fresh = flows_way(line, SLUICE_FLOW_ESTABLISHED, SLUICE_FLOW_WAYS, hash, now);
 	if (way < SLUICE_FLOW_ESTABLISHED) {
-		if (SLUICE_FLOW_TIME(entry) != (__u16)now)
-			line->entry[way] = flows_entry(hash, backend, now);
-	} else {
-		flows_write(line, 0, SLUICE_FLOW_ESTABLISHED, hash, backend, now);
-		line->entry[way] = 0;
+		entry = line->entry[way & (SLUICE_FLOW_WAYS - 1)];
+		if (entry & SLUICE_FLOW_CLOSED && (flags & FLOWS_SYN || fresh < SLUICE_FLOW_WAYS))
+			way = SLUICE_FLOW_WAYS;
 	}
-	return backend;
+	if (way < SLUICE_FLOW_ESTABLISHED) {
+		__u64 used = (entry & ~0xffffull) | (__u16)now;
+
+		if (flags & FLOWS_END)
+			used |= SLUICE_FLOW_CLOSED;
+		/* What is over stays over: the last packets of a flow come in any order. */
+		if (used != entry)
+			line->entry[way & (SLUICE_FLOW_WAYS - 1)] = used;
+		return SLUICE_FLOW_BACKEND(entry);
+	}
+	if (fresh >= SLUICE_FLOW_WAYS || flags & FLOWS_SYN)
+		return 0;
+	entry = line->entry[fresh & (SLUICE_FLOW_WAYS - 1)];
+	flows_write(line, 0, SLUICE_FLOW_ESTABLISHED, hash, SLUICE_FLOW_BACKEND(entry), now);
+	line->entry[fresh & (SLUICE_FLOW_WAYS - 1)] = 0;
+	return SLUICE_FLOW_BACKEND(entry);
 }
 
 #endif

@@ -10,8 +10,6 @@
 #include "xdp/backend.h"
 #include "xdp/stats.h"
 
-#define TCP_SYN_FLAG 0x02
-
 /* ----------------------------------------------------------------------------------------- QUIC */
 
 #define QUIC_LONG 0x80

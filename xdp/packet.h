@@ -24,6 +24,9 @@
 /* Go on with the next stage. No XDP action is negative. */
 #define STAGE_NEXT (-1)
 
+#define TCP_SYN_FLAG 0x02
+#define TCP_END_FLAGS 0x05 /* FIN, RST */
+
 #define IP_DF 0x4000
 #define IP_MF 0x2000
 #define IP_OFFSET 0x1fff

@@ -81,7 +81,8 @@ static __always_inline void select_by_flow(struct packet *pkt, __u32 word, int f
 	__u64 hash = flows_hash(pkt);
 	__u32 now = backend_now();
 	int syn = pkt->tcp_flags & TCP_SYN_FLAG;
-	__u32 backend = fixed ? 0 : flows_find(hash, now, syn);
+	__u32 flags = syn ? FLOWS_SYN : pkt->tcp_flags & TCP_END_FLAGS ? FLOWS_END : 0;
+	__u32 backend = fixed ? 0 : flows_find(hash, now, flags);
 
 	if (backend && backend_serves(backend)) {
 		stats_event(pkt, SLUICE_EVENT_FLOW_HIT);
