@@ -38,3 +38,33 @@ int outcome_find(enum sluice_outcome *out, const char *name)
 	}
 	return -ENOENT;
 }
+
+#define EVENT_NAME(NAME, name, text) [SLUICE_EVENT_##NAME] = name,
+#define EVENT_TEXT(NAME, name, text) [SLUICE_EVENT_##NAME] = text,
+
+static const char *const event_names[] = {SLUICE_EVENTS(EVENT_NAME)};
+static const char *const event_texts[] = {SLUICE_EVENTS(EVENT_TEXT)};
+
+_Static_assert(sizeof(event_names) / sizeof(event_names[0]) == SLUICE_EVENT_MAX, "one name each");
+_Static_assert(sizeof(event_texts) / sizeof(event_texts[0]) == SLUICE_EVENT_MAX, "one text each");
+
+const char *event_name(enum sluice_event event)
+{
+	return (unsigned int)event < SLUICE_EVENT_MAX ? event_names[event] : "unknown";
+}
+
+const char *event_text(enum sluice_event event)
+{
+	return (unsigned int)event < SLUICE_EVENT_MAX ? event_texts[event] : "";
+}
+
+int event_find(enum sluice_event *out, const char *name)
+{
+	for (size_t i = 0; i < SLUICE_EVENT_MAX; i++) {
+		if (!strcmp(event_names[i], name)) {
+			*out = i;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}

@@ -16,4 +16,9 @@ const char *outcome_text(enum sluice_outcome outcome);
 /* The outcome named @name into @out. 0, or -ENOENT with @out untouched. */
 int outcome_find(enum sluice_outcome *out, const char *name);
 
+/* The same for events, which happen to a packet on its way (SLUICE_EVENTS). */
+const char *event_name(enum sluice_event event);
+const char *event_text(enum sluice_event event);
+int event_find(enum sluice_event *out, const char *name);
+
 #endif

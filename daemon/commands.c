@@ -8,6 +8,7 @@
 
 #include "daemon/log.h"
 #include "daemon/report.h"
+#include "daemon/report_flows.h"
 
 struct command {
 	const char *name;
@@ -74,6 +75,57 @@ static json_t *run_order(const struct command *command, struct engine *engine, c
 	return report_ordered(&view, backend, pool, result.slots);
 }
 
+/* The VIP that argument "vip" names, in @out (NULL: it is not given, and need not be). false: refused. */
+static bool vip_argument(struct engine *engine, const json_t *args, bool required, const char **out,
+			 struct diag *diag)
+{
+	struct engine_view view = engine_view(engine);
+
+	if (!text_argument(args, "vip", required, out, diag))
+		return false;
+	if (!*out || model_find_vip(view.model, *out))
+		return true;
+	diag_add(diag, NULL, 0, "there is no VIP \"%s\" (\"sluicectl vips\" lists them)", *out);
+	return false;
+}
+
+static json_t *run_ring(const struct command *command, struct engine *engine, const json_t *args,
+			struct diag *diag)
+{
+	struct engine_view view = engine_view(engine);
+	const char *vip;
+
+	(void)command;
+	return vip_argument(engine, args, true, &vip, diag) ? report_ring(&view, vip) : NULL;
+}
+
+static json_t *run_flows(const struct command *command, struct engine *engine, const json_t *args,
+			 struct diag *diag)
+{
+	struct engine_view view = engine_view(engine);
+	const char *vip;
+
+	(void)command;
+	if (!vip_argument(engine, args, false, &vip, diag))
+		return NULL;
+	if (json_is_true(json_object_get(args, "purge")))
+		return json_pack("{s:I}", "purged", (json_int_t)engine_purge_flows(engine, 0));
+	return report_flows(&view, vip);
+}
+
+static json_t *run_settle(const struct command *command, struct engine *engine, const json_t *args,
+			  struct diag *diag)
+{
+	struct engine_result result = {0};
+	const char *vip;
+
+	(void)command;
+	if (!vip_argument(engine, args, false, &vip, diag) ||
+	    engine_settle(engine, vip, &result, diag))
+		return NULL;
+	return json_pack("{s:I}", "slots_written", (json_int_t)result.slots);
+}
+
 static void collect(void *ctx, const char *text)
 {
 	json_array_append_new(ctx, json_string(text));
@@ -109,6 +161,10 @@ static const struct command commands[] = {
 	{.name = "enable", .run = run_order, .order = ENGINE_ACTIVATE},
 	{.name = "weight", .run = run_order, .order = ENGINE_WEIGHT},
 	{.name = "reload", .run = run_reload},
+	{.name = "digest", .run = run_report, .report = report_digest},
+	{.name = "ring", .run = run_ring},
+	{.name = "flows", .run = run_flows},
+	{.name = "settle", .run = run_settle},
 };
 
 json_t *commands_handle(void *engine, const struct server_peer *peer, const json_t *request,

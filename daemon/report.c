@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/cleanup.h"
 #include "control/outcome.h"
+#include "daemon/report_flows.h"
 #include "daemon/stats.h"
 
 /* Appends @item, which may be NULL (no memory: the item is missing). */
@@ -122,27 +124,30 @@ static const char *who(bool wished)
 	return wished ? "operator" : "config";
 }
 
-static json_t *backend_document(const struct engine_view *view, size_t i)
+static json_t *backend_document(const struct engine_view *view, size_t i, uint32_t flows)
 {
 	const struct desired_backend *b = &view->desired->backends[i];
 	struct sluice_backend_counters c = stats_backend(view->datapath, view->backend_ids[i]);
 	char text[ADDR_TEXT_MAX];
 
-	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:s, s:o, s:I, s:I}", "name",
+	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:s, s:o, s:I, s:I, s:I}", "name",
 			 b->backend->name, "pool", b->pool->name, "address",
 			 addr_print(&b->backend->address, text), "id",
-			 (json_int_t)view->backend_ids[i], "state", model_state_name(b->state),
-			 "state_by", who(b->state_wished), "weight", (json_int_t)b->weight,
-			 "weight_by", who(b->weight_wished), "nexthop", nexthop_document(b),
-			 "packets", (json_int_t)c.packets, "bytes", (json_int_t)c.bytes);
+			 (json_int_t)view->backend_ids[i], "state",
+			 b->leaving ? "removed" : model_state_name(b->state), "state_by",
+			 who(b->state_wished), "weight", (json_int_t)b->weight, "weight_by",
+			 who(b->weight_wished), "nexthop", nexthop_document(b), "packets",
+			 (json_int_t)c.packets, "bytes", (json_int_t)c.bytes, "flows",
+			 (json_int_t)flows);
 }
 
 json_t *report_backends(const struct engine_view *view)
 {
+	_cleanup_(freep) uint32_t *flows = report_count_flows(view);
 	json_t *backends = json_array();
 
 	for (size_t i = 0; i < view->desired->n_backends; i++)
-		append(backends, backend_document(view, i));
+		append(backends, backend_document(view, i, flows ? flows[i] : 0));
 	return json_pack("{s:o}", "backends", backends);
 }
 
@@ -155,6 +160,15 @@ static json_t *counters_document(const struct sluice_counters *c)
 	return doc;
 }
 
+static json_t *events_document(const struct sluice_counters *c)
+{
+	json_t *doc = json_object();
+
+	for (int i = 0; doc && i < SLUICE_EVENT_MAX; i++)
+		json_object_set_new(doc, event_name(i), json_integer((json_int_t)c->event[i]));
+	return doc;
+}
+
 json_t *report_counters(const struct engine_view *view)
 {
 	struct sluice_counters total = stats_vip(view->datapath, 0);
@@ -164,10 +178,12 @@ json_t *report_counters(const struct engine_view *view)
 		struct sluice_counters c = stats_vip(view->datapath, view->vip_ids[i]);
 
 		stats_add(&total, &c);
-		append(vips, json_pack("{s:s, s:o}", "name", view->desired->vips[i].vip->name,
-				       "counters", counters_document(&c)));
+		append(vips,
+		       json_pack("{s:s, s:o, s:o}", "name", view->desired->vips[i].vip->name,
+				 "counters", counters_document(&c), "events", events_document(&c)));
 	}
-	return json_pack("{s:o, s:o}", "total", counters_document(&total), "vips", vips);
+	return json_pack("{s:o, s:o, s:o}", "total", counters_document(&total), "events",
+			 events_document(&total), "vips", vips);
 }
 
 json_t *report_ordered(const struct engine_view *view, const char *backend, const char *pool,
