@@ -24,7 +24,7 @@ WARN = -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes
 CFLAGS = -O2 -g
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' $(WARN) -iquote . -iquote $(B) \
 	$(if $(SAN),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -fno-omit-frame-pointer) $(CFLAGS)
-BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -std=gnu11 $(filter-out -Wmissing-prototypes,$(WARN)) -iquote . \
+BPF_CFLAGS = -O2 -g -fno-strict-aliasing -target bpf -mcpu=v3 -std=gnu11 $(filter-out -Wmissing-prototypes,$(WARN)) -iquote . \
 	-I/usr/include/$(MULTIARCH)
 
 LIBS_config = -lconfig
@@ -37,6 +37,7 @@ daemon_SRC := $(filter-out daemon/main.c daemon/helper.c,$(wildcard daemon/*.c))
 BPF_SRC := $(wildcard xdp/*.bpf.c)
 SKELS := $(BPF_SRC:%.bpf.c=$(B)/%.skel.h)
 TEST_LIB_SRC := $(wildcard tests/lib/*.c)
+HOST_SRC := $(wildcard tests/host/*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 # A layer links itself and what lies below it.
@@ -52,7 +53,7 @@ unit_daemon := $(patsubst %.c,$(B)/%,$(wildcard tests/daemon/test_*.c))
 unit_xdp := $(patsubst %.c,$(B)/%,$(wildcard tests/xdp/test_*.c))
 UNITS := $(unit_config) $(unit_control) $(unit_daemon) $(unit_xdp)
 
-C_FILES := $(wildcard xdp/*.[ch] config/*.[ch] control/*.[ch] daemon/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch])
+C_FILES := $(wildcard xdp/*.[ch] config/*.[ch] control/*.[ch] daemon/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 SH_FILES := $(wildcard tests/*.sh tests/*/*.sh bench/*.sh) .ci/run
 
 .PHONY: all tests deps demo check check-layers lint format install uninstall clean
@@ -69,10 +70,15 @@ $(B)/config.a: $(call obj,$(config_SRC))
 $(B)/control.a: $(call obj,$(control_SRC))
 $(B)/daemon.a: $(call obj,$(daemon_SRC))
 $(B)/testlib.a: $(call obj,$(TEST_LIB_SRC))
+$(B)/host.a: $(call obj,$(HOST_SRC))
 
 $(B)/%.o: %.c | $(SKELS)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# xdp/ for the host: its code reads frames at any address, and names its functions as BPF wants it.
+HOST_CFLAGS = -I tests/host -fno-strict-aliasing -Wno-unknown-pragmas -Wno-missing-prototypes -fno-sanitize=alignment
+$(B)/tests/host/program.o: ALL_CFLAGS += $(HOST_CFLAGS)
 
 $(B)/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
@@ -91,6 +97,7 @@ $(B)/sluicectl: LIBS = $(LIBS_control)
 $(foreach l,config control daemon xdp,$(eval $(unit_$l): LIBS = $(LIBS_$(if $(filter xdp,$l),daemon,$l)) -lcmocka))
 $(unit_config): $(B)/testlib.a $(CONFIG_A)
 $(unit_control): $(B)/testlib.a $(CONTROL_A)
+$(unit_xdp): $(B)/host.a
 $(unit_daemon) $(unit_xdp): $(B)/testlib.a $(DAEMON_A)
 $(UNITS): %: %.o
 
