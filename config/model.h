@@ -78,7 +78,7 @@ enum model_tunnel_type {
 
 struct model_tunnel {
 	enum model_tunnel_type type;
-	uint16_t port; /* GUE: UDP destination port, host byte order */
+	uint16_t port; /* GUE: UDP destination port, host byte order; else 0 */
 	bool has_source;
 	struct sluice_addr source; /* GUE: outer source for IPv4 backends */
 	bool has_source6;
@@ -108,8 +108,11 @@ struct model_backend {
 	unsigned int weight;        /* MODEL_WEIGHT_MIN .. MODEL_WEIGHT_MAX */
 	enum model_state state;
 	bool state_given; /* the file names the state (--replay counts others as active) */
-	uint32_t *
-		server_ids; /* in connection ids, TCP options, UDP headers; unique over all backends */
+	/*
+	 * In connection ids, TCP options, UDP headers. They hold across pools: an id is of one
+	 * address, and of backends in several pools that have it the first one has the id.
+	 */
+	uint32_t *server_ids;
 	size_t n_server_ids;
 	const char *file;
 	unsigned int line;
@@ -147,7 +150,7 @@ struct model_vip {
 	uint32_t ring_size; /* 4093, 16381 or 65537 */
 	enum model_hash hash;
 	enum model_quic quic;              /* UDP only */
-	unsigned int quic_server_id_bytes; /* QUIC-LB: 1 .. 4 */
+	unsigned int quic_server_id_bytes; /* QUIC-LB: 1 .. 4; else 0 */
 	bool tcp_server_id;                /* TCP only */
 	bool udp_stable;                   /* UDP only */
 	enum model_track track;            /* default: always for UDP, moving for TCP */
@@ -157,7 +160,7 @@ struct model_vip {
 	size_t n_deny;
 	struct model_target *targets;
 	size_t n_targets;
-	struct model_source *sources; /* no prefix twice */
+	struct model_source *sources; /* no prefix twice; no ::/0 without 0.0.0.0/0 (load.h) */
 	size_t n_sources;
 	uint64_t access_digest;  /* of allow and deny; other content, other digest */
 	uint64_t sources_digest; /* of sources and the names of their targets */

@@ -203,6 +203,77 @@ static void reads_and_prints_prefixes(void **state)
 	}
 }
 
+static void clears_the_bits_beyond_a_prefix(void **state)
+{
+	static const char *const rows[][2] = {
+		{"10.1.2.3/8", "10.0.0.0/8"},
+		{"10.255.255.255/9", "10.128.0.0/9"},
+		{"10.1.2.3", "10.1.2.3"},
+		{"255.255.255.255/0", "0.0.0.0/0"},
+		{"::ffff:10.1.2.3/104", "10.0.0.0/8"},
+		{"2001:db8:ffff::1/33", "2001:db8:8000::/33"},
+		{"ffff::/0", "::/0"},
+	};
+	struct addr_prefix prefix;
+	char text[PREFIX_TEXT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(addr_prefix_around(&prefix, rows[i][0]), 0);
+		assert_string_equal(addr_prefix_print(&prefix, text), rows[i][1]);
+		assert_int_equal(addr_prefix_parse(&prefix, text), 0);
+	}
+	assert_int_equal(addr_prefix_around(&prefix, "10.0.0.0/33"), -EINVAL);
+	assert_string_equal(addr_prefix_print(&prefix, text), "::/0");
+}
+
+static void tells_what_a_prefix_contains(void **state)
+{
+	static const struct {
+		const char *prefix, *addr;
+		bool contains;
+	} rows[] = {
+		{"10.0.0.0/8", "10.255.255.255", true},
+		{"10.0.0.0/8", "11.0.0.0", false},
+		{"10.0.0.0/9", "10.128.0.0", false},
+		{"10.0.0.1", "10.0.0.1", true},
+		{"10.0.0.1", "10.0.0.0", false},
+		{"0.0.0.0/0", "255.255.255.255", true},
+		{"0.0.0.0/0", "::1", false},
+		{"::/0", "10.0.0.1", true},
+		{"2001:db8::/33", "2001:db8:7fff::", true},
+		{"2001:db8::/33", "2001:db8:8000::", false},
+	};
+	struct addr_prefix prefix;
+	struct sluice_addr addr;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(addr_prefix_parse(&prefix, rows[i].prefix), 0);
+		assert_int_equal(addr_parse(&addr, rows[i].addr), 0);
+		assert_int_equal(addr_prefix_contains(&prefix, &addr), rows[i].contains);
+	}
+}
+
+static void knows_the_prefixes_that_have_ipv4_in_them(void **state)
+{
+	static const char *const with[] = {"::/0", "::/8", "::/80", "::8000:0:0/81",
+					   "::fffe:0:0/95"};
+	static const char *const without[] = {"0.0.0.0/0", "10.0.0.0/8", "::/96",
+					      "::/81",     "2000::/3",   "8000::/1"};
+	struct addr_prefix prefix;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(with) / sizeof(with[0]); i++) {
+		assert_int_equal(addr_prefix_parse(&prefix, with[i]), 0);
+		assert_true(addr_prefix_has_ipv4(&prefix));
+	}
+	for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++) {
+		assert_int_equal(addr_prefix_parse(&prefix, without[i]), 0);
+		assert_false(addr_prefix_has_ipv4(&prefix));
+	}
+}
+
 static void reads_and_prints_mac_addresses(void **state)
 {
 	static const char *const bad[] = {
@@ -240,6 +311,9 @@ int main(void)
 		cmocka_unit_test(orders_addresses_by_their_bytes),
 		cmocka_unit_test(knows_what_an_address_is_good_for),
 		cmocka_unit_test(reads_and_prints_prefixes),
+		cmocka_unit_test(clears_the_bits_beyond_a_prefix),
+		cmocka_unit_test(tells_what_a_prefix_contains),
+		cmocka_unit_test(knows_the_prefixes_that_have_ipv4_in_them),
 		cmocka_unit_test(reads_and_prints_mac_addresses),
 	};
 

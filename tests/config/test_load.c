@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Config texts -> the exact messages, or the fields of the model. In texts and messages ' stands
- * for ", which C strings would make unreadable, and ` for '.
+ * Config texts -> the exact messages, or the fields of the model: the top, and what holds for all
+ * keys. test_load_pool.c, test_load_vip.c and test_load_client.c have the parts.
  */
 #include "config/load.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <grp.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,120 +13,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "tests/lib/tempdir.h"
+#include "tests/lib/load_text.h"
 
-#define FILE_NAME "sluice.conf"
-
-static struct tempdir dir;
 static char *example; /* config/sluice.conf of the checkout, absolute */
 
 static int enter_dir(void **state)
 {
-	(void)state;
 	example = realpath("config/sluice.conf", NULL);
-	return tempdir_init(&dir) || chdir(dir.path) || mkdir("sub", 0755);
+	return load_text_enter(state);
 }
 
 static int leave_dir(void **state)
 {
-	(void)state;
 	free(example);
-	tempdir_fini(&dir);
-	return 0;
+	return load_text_leave(state);
 }
-
-/* A copy with ' turned into ", and ` into '. */
-static char *quoted(const char *text)
-{
-	char *copy = strdup(text);
-
-	assert_non_null(copy);
-	for (char *c = copy; *c; c++) {
-		if (*c == '\'')
-			*c = '"';
-		else if (*c == '`')
-			*c = '\'';
-	}
-	return copy;
-}
-
-static void write_file(const char *path, const char *text)
-{
-	char *copy = quoted(text);
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	assert_int_not_equal(fputs(copy, f), EOF);
-	assert_int_equal(fclose(f), 0);
-	free(copy);
-}
-
-/* Loads the file, which must have errors: these. */
-static void assert_refused(const char *text, const char *messages)
-{
-	static struct model untouched;
-	struct model *model = &untouched;
-	struct diag diag = {0};
-	char *expected = quoted(messages), *got;
-	int err;
-
-	write_file(FILE_NAME, text);
-	err = load_file(&model, FILE_NAME, &diag);
-	got = diag_text(&diag);
-	if (strcmp(got, expected))
-		print_message("text:\n%s\n", text);
-	assert_string_equal(got, expected);
-	assert_int_equal(err, -EINVAL);
-	assert_ptr_equal(model, &untouched);
-	free(got);
-	free(expected);
-	diag_fini(&diag);
-}
-
-static struct model *assert_loads(const char *text)
-{
-	struct model *model = NULL;
-	struct diag diag = {0};
-	char *got;
-
-	write_file(FILE_NAME, text);
-	load_file(&model, FILE_NAME, &diag);
-	got = diag_text(&diag);
-	assert_string_equal(got, "");
-	free(got);
-	assert_non_null(model);
-	return model;
-}
-
-/* Parts of texts. Each is one line. */
-#define INTERFACE(rest) "interfaces = ( { name = 'eth0'; " rest " } );\n"
-#define ETH0 INTERFACE("")
-#define BACKENDS(list) "pools = ( { name = 'web'; backends = ( " list " ); } );\n"
-#define BACKEND(rest) BACKENDS("{ name = 'web-3'; address = '10.0.0.3'; " rest " }")
-#define WEB BACKENDS("{ name = 'web-1'; address = '10.0.0.1'; }")
-#define VIP(rest) \
-	"{ name = 'www'; address = '198.18.0.80'; port = 80; protocol = 'tcp'; pool = " \
-	"'web'; " rest " }"
-#define VIPS(list) "vips = ( " list " );\n"
-#define NAME_63 "123456789-123456789-123456789-123456789-123456789-123456789-123"
-
-struct row {
-	const char *text;
-	const char *messages;
-};
-
-static void assert_rows(const struct row *rows, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		assert_refused(rows[i].text, rows[i].messages);
-}
-
-#define ASSERT_ROWS(rows) assert_rows(rows, sizeof(rows) / sizeof((rows)[0]))
 
 static void refuses_bad_syntax_with_its_line(void **state)
 {
@@ -162,8 +64,15 @@ static void refuses_unknown_keys_with_a_hint(void **state)
 		 "sluice.conf:3: unknown key 'ringsize' in vip; did you mean 'ring_size'?\n"},
 		{ETH0 "control = { sockt = '/s'; };\n",
 		 "sluice.conf:2: unknown key 'sockt' in control; did you mean 'socket'?\n"},
-		{ETH0 "limits = { pools = 1; };\n",
-		 "sluice.conf:2: unknown key 'pools' in limits\n"},
+		{ETH0 "limits = { pools = 1; flows = 1024; };\n",
+		 "sluice.conf:2: unknown key 'pools' in limits\n"
+		 "sluice.conf:2: unknown key 'flows' in limits\n"},
+		{ETH0 "flows = { sizes = 1024; };\n",
+		 "sluice.conf:2: unknown key 'sizes' in flows; did you mean 'size'?\n"},
+		{ETH0 "icmp = { rate = 1; };\n", "sluice.conf:2: unknown key 'rate' in icmp\n"},
+		{ETH0 "decap = ( { adress = '10.9.9.9'; } );\n",
+		 "sluice.conf:2: unknown key 'adress' in decap; did you mean 'address'?\n"
+		 "sluice.conf:2: decap: address is missing\n"},
 		{ETH0 BACKENDS("{ name = 'a';\nadress = '10.0.0.1'; }"),
 		 "sluice.conf:2: backend 'a': address is missing\n"
 		 "sluice.conf:3: unknown key 'adress' in backend; did you mean 'address'?\n"},
@@ -205,6 +114,11 @@ static void refuses_wrong_types_and_says_the_right_one(void **state)
 		 "sluice.conf:3: control must be a group { ... }, not a list ( ... )\n"
 		 "sluice.conf:4: pin_dir must be a string '...', not a whole number\n"
 		 "sluice.conf:5: hash_seed must be a whole number, not a string '...'\n"},
+		{ETH0 "flows = ();\nicmp = 7;\ndecap = '10.9.9.9';\n",
+		 "sluice.conf:2: flows must be a group { ... }, not a list ( ... )\n"
+		 "sluice.conf:3: icmp must be a group { ... }, not a whole number\n"
+		 "sluice.conf:4: decap must be an array [ ... ] or a list ( ... ), not a string "
+		 "'...'\n"},
 		{ETH0 "pools = ( { name = 7; } );\n",
 		 "sluice.conf:2: pool: name must be a string '...', not a whole number\n"},
 		{ETH0 "pools = ( { name = 'a'; check = { type = 7; }; } );\n",
@@ -261,6 +175,26 @@ static void keeps_numbers_in_their_ranges(void **state)
 		{ETH0 "limits = { vips = 65536; backends = 32768; };\n",
 		 OUTSIDE("limits: vips 65536") "1..65535\n" OUTSIDE(
 			 "limits: backends 32768") "1..32767\n"},
+		{ETH0 "limits = { sources = 0; fragments = 63; };\n",
+		 OUTSIDE("limits: sources 0") "1..10000000\n" OUTSIDE(
+			 "limits: fragments 63") "64..1048576\n"},
+		{ETH0 "limits = { sources = 10000001; fragments = 1048577; };\n",
+		 OUTSIDE("limits: sources 10000001") "1..10000000\n" OUTSIDE(
+			 "limits: fragments 1048577") "64..1048576\n"},
+		{ETH0 "flows = { size = 1023; age_s = 0; };\n",
+		 OUTSIDE("flows: size 1023") "1024..67108864\n" OUTSIDE(
+			 "flows: age_s 0") "1..3600\n"},
+		{ETH0 "flows = { size = 67108865; age_s = 3601; };\n",
+		 OUTSIDE("flows: size 67108865") "1024..67108864\n" OUTSIDE(
+			 "flows: age_s 3601") "1..3600\n"},
+		{ETH0 "flows = { size = 1025; };\n",
+		 "sluice.conf:2: flows: size 1025 is not a power of two; the next one is 2048\n"},
+		{ETH0 "icmp = { echo_rate = -1; error_rate = -1; };\n",
+		 OUTSIDE("icmp: echo_rate -1") "0..1000000\n" OUTSIDE(
+			 "icmp: error_rate -1") "0..1000000\n"},
+		{ETH0 "icmp = { echo_rate = 1000001; error_rate = 1000001; };\n",
+		 OUTSIDE("icmp: echo_rate 1000001") "0..1000000\n" OUTSIDE(
+			 "icmp: error_rate 1000001") "0..1000000\n"},
 		{ETH0 "settle_s = 0;\n", OUTSIDE("settle_s 0") "1..86400\n"},
 		{ETH0 "settle_s = 86401;\n", OUTSIDE("settle_s 86401") "1..86400\n"},
 		{ETH0 "hash_seed = -1;\n", OUTSIDE("hash_seed -1") "0..4294967295\n"},
@@ -479,6 +413,70 @@ static void stops_at_the_limits(void **state)
 	model_free(assert_loads(ETH0 WEB "limits = { vips = 1; backends = 1; };\n" VIPS(VIP(""))));
 }
 
+static void assert_address(const struct sluice_addr *addr, const char *expected)
+{
+	char text[ADDR_TEXT_MAX];
+
+	assert_string_equal(addr_print(addr, text), expected);
+}
+
+#define DECAP(list) \
+	ETH0 WEB VIPS(VIP("") ", { name = 'net'; address = '2001:db8:1::/48'; port = " \
+			      "0; protocol = 'tcp'; pool = 'web'; }") "decap = " list ";\n"
+
+static void checks_decap_addresses(void **state)
+{
+	static const struct row rows[] = {
+		{DECAP("( 7, ( '10.9.9.9' ) )"),
+		 "sluice.conf:4: decap: an element must be an address '...' or a group { ... }, "
+		 "not a whole number\n"
+		 "sluice.conf:4: decap: an element must be an address '...' or a group { ... }, "
+		 "not a list ( ... )\n"},
+		{DECAP("[ '10.9.9.0/24',\n'127.0.0.1' ]"),
+		 "sluice.conf:4: decap '10.9.9.0/24' is neither an IPv4 nor an IPv6 address\n"
+		 "sluice.conf:5: decap 127.0.0.1 is loopback, which no host can have as its own\n"},
+		{DECAP("( { egress = 1; },\n{ address = 7; egress = 'true'; } )"),
+		 "sluice.conf:4: decap: address is missing\n"
+		 "sluice.conf:4: decap: egress must be true or false, not a whole number\n"
+		 "sluice.conf:5: decap: address must be a string '...', not a whole number\n"
+		 "sluice.conf:5: decap: egress must be true or false, not a string '...'\n"},
+		{DECAP("( '10.9.9.9',\n{ address = '::ffff:10.9.9.9'; } )"),
+		 "sluice.conf:5: decap: 10.9.9.9 is there already, see sluice.conf:4\n"},
+		{DECAP("[ '198.18.0.80', '198.18.0.81',\n'2001:db8:1::5' ]"),
+		 "sluice.conf:4: decap: 198.18.0.80 is an address of vip 'www', see "
+		 "sluice.conf:3\n"
+		 "sluice.conf:5: decap: 2001:db8:1::5 is an address of vip 'net', see "
+		 "sluice.conf:3\n"},
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+}
+
+static void takes_decap_addresses(void **state)
+{
+	struct model *model = assert_loads(DECAP("[ '10.9.9.9', '2001:db8::9' ]"));
+
+	(void)state;
+	assert_int_equal(model->n_decap, 2);
+	assert_false(model->decap[0].egress || model->decap[1].egress);
+	assert_address(&model->decap[0].address, "10.9.9.9");
+	assert_address(&model->decap[1].address, "2001:db8::9");
+	model_free(model);
+	model = assert_loads(DECAP("( '10.9.9.9',\n{ address = '10.9.9.8'; egress = true; },\n"
+				   "{ address = '10.9.9.7'; egress = false; } )"));
+	assert_int_equal(model->n_decap, 3);
+	assert_false(model->decap[0].egress || model->decap[2].egress);
+	assert_true(model->decap[1].egress);
+	assert_address(&model->decap[1].address, "10.9.9.8");
+	assert_string_equal(model->decap[1].file, FILE_NAME);
+	assert_int_equal(model->decap[1].line, 5);
+	model_free(model);
+	model = assert_loads(DECAP("()"));
+	assert_int_equal(model->n_decap, 0);
+	model_free(model);
+}
+
 static void checks_paths_and_groups(void **state)
 {
 	static const struct row rows[] = {
@@ -559,10 +557,10 @@ static void shows_all_errors_in_the_order_of_the_lines(void **state)
 static void names_the_included_file(void **state)
 {
 	(void)state;
-	write_file("sub/pools.conf", "pools = (\n@include 'web.conf'\n);\n");
-	write_file("sub/web.conf",
-		   "{ name = 'web';\nbackends = ( { name = 'a'; address = 'x'; } ); }");
-	write_file("sub/broken.conf", "\na = = b;\n");
+	load_text_write("sub/pools.conf", "pools = (\n@include 'web.conf'\n);\n");
+	load_text_write("sub/web.conf",
+			"{ name = 'web';\nbackends = ( { name = 'a'; address = 'x'; } ); }");
+	load_text_write("sub/broken.conf", "\na = = b;\n");
 	assert_refused("@include 'sub/pools.conf'\n" ETH0 "nonsense = 1;\n",
 		       "sub/web.conf:2: backend 'a': address 'x' is neither an IPv4 nor an IPv6 "
 		       "address\n"
@@ -606,6 +604,13 @@ static void fills_in_defaults(void **state)
 	assert_int_equal(model->control.group_id, -1);
 	assert_int_equal(model->limits.vips, 512);
 	assert_int_equal(model->limits.backends, 4096);
+	assert_int_equal(model->limits.sources, 2000000);
+	assert_int_equal(model->limits.flows, 131072);
+	assert_int_equal(model->limits.fragments, 4096);
+	assert_int_equal(model->flow_age_s, 30);
+	assert_int_equal(model->echo_rate, 1000);
+	assert_int_equal(model->error_rate, 1000);
+	assert_int_equal(model->n_decap, 0);
 	assert_int_equal(model->hash_seed, 0);
 	assert_int_equal(model->settle_s, 300);
 	assert_int_equal(model->n_interfaces, 1);
@@ -623,13 +628,6 @@ static void fills_in_defaults(void **state)
 	model_free(model);
 }
 
-static void assert_address(const struct sluice_addr *addr, const char *expected)
-{
-	char text[ADDR_TEXT_MAX];
-
-	assert_string_equal(addr_print(addr, text), expected);
-}
-
 /* The VIPs come first: they find pools that stand behind them. */
 #define FULL \
 	"vips = (\n" \
@@ -645,7 +643,9 @@ static void assert_address(const struct sluice_addr *addr, const char *expected)
 	"control = { socket = '/run/s'; group = 'root'; };\n" \
 	"pin_dir = '/sys/fs/bpf/two';\n" \
 	"state_dir = '/var/lib/two';\n" \
-	"limits = { vips = 65535; backends = 32767; };\n" \
+	"limits = { vips = 65535; backends = 32767; sources = 10000000; fragments = 1048576; };" \
+	"flows = { size = 67108864; age_s = 3600; }; icmp = { echo_rate = 0; error_rate = " \
+	"1000000; };\n" \
 	"hash_seed = 0xfedcba98; settle_s = 86400;\n" \
 	"pools = ( { name = 'none'; },\n" \
 	"          { name = 'web'; check = { type = 'none'; }; backends = (\n" \
@@ -739,6 +739,12 @@ static void takes_every_key(void **state)
 	assert_string_equal(model->state_dir, "/var/lib/two");
 	assert_int_equal(model->limits.vips, 65535);
 	assert_int_equal(model->limits.backends, 32767);
+	assert_int_equal(model->limits.sources, 10000000);
+	assert_int_equal(model->limits.flows, 67108864);
+	assert_int_equal(model->limits.fragments, 1048576);
+	assert_int_equal(model->flow_age_s, 3600);
+	assert_int_equal(model->echo_rate, 0);
+	assert_int_equal(model->error_rate, 1000000);
 	assert_true(model->hash_seed == 0xfedcba98);
 	assert_int_equal(model->settle_s, 86400);
 	model_free(model);
@@ -801,7 +807,7 @@ static void keeps_the_places_of_included_parts(void **state)
 	struct model *model;
 
 	(void)state;
-	write_file("sub/pools.conf", "\npools = ( { name = 'web'; } );\n");
+	load_text_write("sub/pools.conf", "\npools = ( { name = 'web'; } );\n");
 	model = assert_loads(ETH0 "@include 'sub/pools.conf'\n" VIPS(VIP("")));
 	assert_int_equal(model->n_files, 2);
 	assert_string_equal(model->files[1], "sub/pools.conf");
@@ -820,7 +826,7 @@ static void leaves_earlier_messages_alone(void **state)
 
 	(void)state;
 	diag_add(&diag, "z.conf", 9, "earlier");
-	write_file(FILE_NAME, ETH0 "a = 1;\n");
+	load_text_write(FILE_NAME, ETH0 "a = 1;\n");
 	assert_int_equal(load_file(&model, FILE_NAME, &diag), -EINVAL);
 	text = diag_text(&diag);
 	assert_string_equal(text, "z.conf:9: earlier\nsluice.conf:2: unknown key \"a\"\n");
@@ -864,6 +870,8 @@ int main(void)
 		cmocka_unit_test(refuses_a_vip_twice),
 		cmocka_unit_test(checks_the_pool_of_a_vip),
 		cmocka_unit_test(stops_at_the_limits),
+		cmocka_unit_test(checks_decap_addresses),
+		cmocka_unit_test(takes_decap_addresses),
 		cmocka_unit_test(checks_paths_and_groups),
 		cmocka_unit_test(limits_paths_to_what_the_kernel_takes),
 		cmocka_unit_test(shows_all_errors_in_the_order_of_the_lines),

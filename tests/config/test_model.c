@@ -75,6 +75,42 @@ static void names_modes_and_protocols(void **state)
 	assert_string_equal(model_protocol_name(IPPROTO_ICMP), "unknown");
 }
 
+static void assert_words(const char *const *got, const char *const *expected, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		assert_string_equal(got[i], expected[i]);
+}
+
+static void names_hashes_quic_tracking_and_tunnels(void **state)
+{
+	static const char *const hashes[MODEL_HASH_MAX] = {
+		"tuple", "no_source_port", "destination_port", "with_destination_port"};
+	static const char *const quics[MODEL_QUIC_MAX] = {"none", "katran", "quic-lb"};
+	static const char *const tracks[MODEL_TRACK_MAX] = {"moving", "always", "never"};
+	static const char *const tunnels[MODEL_TUNNEL_MAX] = {"ipip", "gue"};
+
+	(void)state;
+	assert_words(model_hash_names, hashes, MODEL_HASH_MAX);
+	assert_words(model_quic_names, quics, MODEL_QUIC_MAX);
+	assert_words(model_track_names, tracks, MODEL_TRACK_MAX);
+	assert_words(model_tunnel_names, tunnels, MODEL_TUNNEL_MAX);
+}
+
+static void prints_the_address_of_a_vip(void **state)
+{
+	struct model_vip vip = {0};
+	char text[PREFIX_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(addr_prefix_parse(&vip.prefix, "10.1.0.0/16"), 0);
+	assert_ptr_equal(model_vip_address(&vip, text), text);
+	assert_string_equal(text, "10.1.0.0/16");
+	assert_false(model_vip_is_host(&vip));
+	assert_int_equal(addr_prefix_parse(&vip.prefix, "2001:db8::80"), 0);
+	assert_string_equal(model_vip_address(&vip, text), "2001:db8::80");
+	assert_true(model_vip_is_host(&vip));
+}
+
 static void frees_nothing_and_what_is_half_built(void **state)
 {
 	struct model *half = calloc(1, sizeof(*half));
@@ -94,6 +130,8 @@ int main(void)
 		cmocka_unit_test(counts_the_backends_of_all_pools),
 		cmocka_unit_test(names_states_and_reads_them_back),
 		cmocka_unit_test(names_modes_and_protocols),
+		cmocka_unit_test(names_hashes_quic_tracking_and_tunnels),
+		cmocka_unit_test(prints_the_address_of_a_vip),
 		cmocka_unit_test(frees_nothing_and_what_is_half_built),
 	};
 

@@ -31,6 +31,25 @@ static void require(bool truth)
 		abort();
 }
 
+static void check_vip(const struct model *model, const struct model_vip *vip)
+{
+	require(model_find_vip(model, vip->name) == vip && vip->pool && vip->line > 0);
+	require(vip->prefix.len && addr_prefix_contains(&vip->prefix, &vip->prefix.addr));
+	require((vip->quic == MODEL_QUIC_LB) == (vip->quic_server_id_bytes > 0));
+	require(vip->track < MODEL_TRACK_MAX && !(vip->udp_stable && vip->tcp_server_id));
+	require(!vip->access_digest == !(vip->n_allow + vip->n_deny));
+	require(!vip->sources_digest == !vip->n_sources && !vip->n_targets == !vip->n_sources);
+	for (size_t i = 0; i < vip->n_sources; i++)
+		require(vip->sources[i].target < vip->n_targets);
+	for (size_t i = 0; i < vip->n_targets; i++) {
+		const struct model_target *target = &vip->targets[i];
+
+		require(model_find_pool(model, target->pool->name) == target->pool);
+		require(!target->backend ||
+			model_find_backend(target->pool, target->backend->name) == target->backend);
+	}
+}
+
 static void check_model(const struct model *model)
 {
 	require(model->n_interfaces > 0 && model->n_vips <= model->limits.vips &&
@@ -43,12 +62,10 @@ static void check_model(const struct model *model)
 			require(model_find_backend(pool, pool->backends[j].name) ==
 				&pool->backends[j]);
 	}
-	for (size_t i = 0; i < model->n_vips; i++) {
-		const struct model_vip *vip = &model->vips[i];
-
-		require(model_find_vip(model, vip->name) == vip && vip->port && vip->pool &&
-			vip->line > 0);
-	}
+	for (size_t i = 0; i < model->n_vips; i++)
+		check_vip(model, &model->vips[i]);
+	for (size_t i = 0; i < model->n_decap; i++)
+		require(model->decap[i].line > 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
