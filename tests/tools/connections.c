@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Many TCP connections that talk for a while, and a server for them: labs count with it what a change
+ * does to connections that are open.
+ *
+ *	connections serve PORT              echo server on every address; runs until killed
+ *	connections hold ADDRESS PORT N [PAUSE_MS]
+ *		opens N connections and keeps each talking: a message of 16 bytes every PAUSE_MS (200), and
+ *		its echo. Prints "open N" when all are open. Ends at SIGTERM or SIGINT with one line:
+ *		"connections N messages M reset R closed C stalled S", and status 0 if R, C and S are 0.
+ *		Stalled are those whose last message had no echo within STALL_S.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MESSAGE 16
+#define EVENTS 256
+#define STALL_S 10
+#define OPEN_S 30
+
+static void fail(const char *what)
+{
+	perror(what);
+	exit(2);
+}
+
+static void allow_many_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void watch(int epoll, int fd, void *ptr)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = ptr};
+
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
+		fail("epoll_ctl");
+}
+
+/* ---------------------------------------------------------------------------------------- server */
+
+static int listen_on(unsigned int port)
+{
+	struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 4096))
+		fail("listen");
+	return fd;
+}
+
+/* The descriptor itself is the event's data. */
+static void echo(int fd)
+{
+	char buffer[4096];
+	ssize_t n = read(fd, buffer, sizeof(buffer));
+
+	if (n <= 0 || write(fd, buffer, (size_t)n) != n)
+		close(fd);
+}
+
+static void serve(unsigned int port)
+{
+	int listener = listen_on(port), epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event events[EVENTS];
+
+	watch(epoll, listener, (void *)(intptr_t)listener);
+	for (;;) {
+		int n = epoll_wait(epoll, events, EVENTS, -1);
+
+		for (int i = 0; i < n; i++) {
+			int fd = (int)(intptr_t)events[i].data.ptr;
+
+			if (fd != listener) {
+				echo(fd);
+				continue;
+			}
+			fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+			if (fd >= 0)
+				watch(epoll, fd, (void *)(intptr_t)fd);
+		}
+	}
+}
+
+/* ---------------------------------------------------------------------------------------- client */
+
+struct connection {
+	int fd;         /* -1: gone */
+	size_t got;     /* bytes of the echo so far */
+	bool waiting;   /* for an echo */
+	double sent_at; /* of the last message */
+};
+
+struct load {
+	struct connection *list;
+	size_t n;
+	double pause_s;
+	unsigned long messages, reset, closed;
+};
+
+static struct sockaddr_storage parse_address(const char *text, unsigned int port, socklen_t *size)
+{
+	struct sockaddr_storage addr = {0};
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&addr;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&addr;
+
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons((uint16_t)port);
+		*size = sizeof(*v4);
+	} else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons((uint16_t)port);
+		*size = sizeof(*v6);
+	} else {
+		fprintf(stderr, "connections: \"%s\" is not an address\n", text);
+		exit(2);
+	}
+	return addr;
+}
+
+static void open_all(struct load *load, const struct sockaddr_storage *addr, socklen_t size)
+{
+	int one = 1;
+
+	for (size_t i = 0; i < load->n; i++) {
+		int fd = socket(addr->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		if (fd < 0 || connect(fd, (const struct sockaddr *)addr, size))
+			fail("connect");
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		fcntl(fd, F_SETFL, O_NONBLOCK);
+		load->list[i] = (struct connection){.fd = fd};
+	}
+}
+
+static void lose(struct load *load, struct connection *c, bool reset)
+{
+	if (reset)
+		load->reset++;
+	else
+		load->closed++;
+	close(c->fd);
+	c->fd = -1;
+}
+
+static void send_message(struct load *load, struct connection *c, double now)
+{
+	static const char message[MESSAGE] = "0123456789abcde";
+
+	if (write(c->fd, message, MESSAGE) != MESSAGE) {
+		lose(load, c, true);
+		return;
+	}
+	c->waiting = true;
+	c->got = 0;
+	c->sent_at = now;
+}
+
+static void read_echo(struct load *load, struct connection *c)
+{
+	char buffer[MESSAGE];
+	ssize_t n;
+
+	if (c->fd < 0)
+		return;
+	n = read(c->fd, buffer, sizeof(buffer));
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		lose(load, c, n < 0);
+		return;
+	}
+	c->got += (size_t)n;
+	if (c->got < MESSAGE)
+		return;
+	c->waiting = false;
+	load->messages++;
+}
+
+static int report(const struct load *load)
+{
+	unsigned long stalled = 0;
+	double now = now_s();
+
+	for (size_t i = 0; i < load->n; i++)
+		stalled += load->list[i].fd >= 0 && load->list[i].waiting &&
+			   now - load->list[i].sent_at > STALL_S;
+	printf("connections %zu messages %lu reset %lu closed %lu stalled %lu\n", load->n,
+	       load->messages, load->reset, load->closed, stalled);
+	return load->reset || load->closed || stalled ? 1 : 0;
+}
+
+/* Waits for the echoes that are on their way. */
+static void drain(struct load *load, int epoll)
+{
+	struct epoll_event events[EVENTS];
+	double end = now_s() + STALL_S;
+	size_t waiting = 1;
+
+	while (waiting && now_s() < end) {
+		int n = epoll_wait(epoll, events, EVENTS, 100);
+
+		for (int i = 0; i < n; i++)
+			if (events[i].data.ptr)
+				read_echo(load, events[i].data.ptr);
+		waiting = 0;
+		for (size_t i = 0; i < load->n; i++)
+			waiting += load->list[i].fd >= 0 && load->list[i].waiting;
+	}
+}
+
+static int talk(struct load *load, int signals)
+{
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event events[EVENTS];
+	bool stop = false;
+
+	for (size_t i = 0; i < load->n; i++)
+		watch(epoll, load->list[i].fd, &load->list[i]);
+	watch(epoll, signals, NULL);
+	while (!stop) {
+		double now = now_s();
+		int n;
+
+		for (size_t i = 0; i < load->n; i++) {
+			struct connection *c = &load->list[i];
+
+			/* The first messages are spread over the pause. */
+			if (c->fd >= 0 && !c->waiting && now - c->sent_at >= load->pause_s)
+				send_message(load, c, now);
+		}
+		n = epoll_wait(epoll, events, EVENTS, 10);
+		for (int i = 0; i < n; i++) {
+			if (events[i].data.ptr)
+				read_echo(load, events[i].data.ptr);
+			else
+				stop = true;
+		}
+	}
+	drain(load, epoll);
+	return report(load);
+}
+
+static int hold(const char *address, unsigned int port, size_t n, unsigned int pause_ms)
+{
+	struct load load = {.n = n, .pause_s = pause_ms / 1000.0};
+	struct sockaddr_storage addr;
+	socklen_t size;
+	sigset_t set;
+	int signals;
+
+	addr = parse_address(address, port, &size);
+	load.list = calloc(n + 1, sizeof(*load.list));
+	if (!load.list)
+		fail("calloc");
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signals = signalfd(-1, &set, SFD_CLOEXEC);
+	alarm(OPEN_S);
+	open_all(&load, &addr, size);
+	alarm(0);
+	printf("open %zu\n", n);
+	fflush(stdout);
+	return talk(&load, signals);
+}
+
+int main(int argc, char **argv)
+{
+	allow_many_files();
+	if (argc == 3 && strcmp(argv[1], "serve") == 0) {
+		signal(SIGPIPE, SIG_IGN);
+		serve((unsigned int)strtoul(argv[2], NULL, 10));
+	}
+	if ((argc == 5 || argc == 6) && strcmp(argv[1], "hold") == 0)
+		return hold(argv[2], (unsigned int)strtoul(argv[3], NULL, 10),
+			    strtoul(argv[4], NULL, 10),
+			    argc == 6 ? (unsigned int)strtoul(argv[5], NULL, 10) : 200);
+	fprintf(stderr, "usage: connections serve PORT | hold ADDRESS PORT N [PAUSE_MS]\n");
+	return 2;
+}
