@@ -7,10 +7,9 @@
 #define SLUICE_XDP_DECAP_H
 
 #include "xdp/checksum.h"
-#include "xdp/icmp.h"
-#include "xdp/stats.h"
-
+#include "xdp/l2.h"
 #include "xdp/parse.h"
+#include "xdp/stats.h"
 
 #define DECAP_GUE_PORT 6080
 #define DECAP_GUE_PORT_META 9886
@@ -81,33 +80,6 @@ static __always_inline int decap_match(struct packet *pkt, __be16 type, struct d
 	return 1;
 }
 
-/* Moves the Ethernet header and its tags to right before the inner packet. 0: no. */
-static __always_inline int decap_move_l2(struct packet *pkt, const struct decap_tunnel *t)
-{
-	__u8 l2[ETH_HLEN + 8];
-	void *at = packet_at(pkt, 0, sizeof(l2));
-	__be16 *type;
-
-	if (!at || pkt->l3 < ETH_HLEN || pkt->l3 > sizeof(l2) || t->inner <= pkt->l3)
-		return 0;
-	__builtin_memcpy(l2, at, sizeof(l2));
-	if (bpf_xdp_adjust_head(pkt->ctx, (int)(t->inner - pkt->l3)))
-		return 0;
-		/* Byte by byte up to l3: what is behind is the inner packet. */
-#pragma unroll
-	for (__u32 i = 0; i < sizeof(l2); i += 2) {
-		__be16 *word = packet_at(pkt, i, sizeof(*word));
-
-		if (word && i < pkt->l3)
-			*word = *(__be16 *)&l2[i];
-	}
-	type = packet_at(pkt, pkt->l3 - sizeof(*type), sizeof(*type));
-	if (!type)
-		return 0;
-	*type = t->type;
-	return 1;
-}
-
 /* One hop less for the inner packet. STAGE_NEXT, or it was its last. */
 static __always_inline int decap_hop(struct packet *pkt, const struct decap_tunnel *t)
 {
@@ -143,7 +115,7 @@ static __always_inline int decap_strip(struct packet *pkt, __be16 *type)
 
 	if (!FEATURE(DECAP) || !decap_match(pkt, *type, &t))
 		return STAGE_NEXT;
-	if (!decap_move_l2(pkt, &t))
+	if (!l2_move(pkt, t.inner, t.type))
 		return stats_end(pkt, SLUICE_OUT_MALFORMED, XDP_PASS);
 	stats_event(pkt, SLUICE_EVENT_DECAPSULATED);
 	*type = t.type;
@@ -157,7 +129,7 @@ static __always_inline void decap_turn_back(struct packet *pkt)
 	struct ethhdr *eth = packet_at(pkt, 0, sizeof(*eth));
 
 	if (FEATURE(DECAP) && pkt->turn_back && eth)
-		icmp_swap_macs(eth);
+		l2_swap_macs(eth);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #define SLUICE_XDP_ICMP_H
 
 #include "xdp/checksum.h"
+#include "xdp/l2.h"
 #include "xdp/limit.h"
 #include "xdp/stats.h"
 #include "xdp/vip.h"
@@ -15,15 +16,6 @@
 #include <linux/icmpv6.h>
 
 #define ICMP_TTL 64
-
-static __always_inline void icmp_swap_macs(struct ethhdr *eth)
-{
-	__u8 mac[ETH_ALEN];
-
-	__builtin_memcpy(mac, eth->h_dest, ETH_ALEN);
-	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, mac, ETH_ALEN);
-}
 
 /* ----------------------------------------------------------------------------------------- echo */
 
@@ -86,7 +78,7 @@ static __noinline int icmp_echo(struct packet *pkt)
 		return action;
 	eth = packet_at(pkt, 0, sizeof(*eth));
 	if (eth)
-		icmp_swap_macs(eth);
+		l2_swap_macs(eth);
 	return stats_end(pkt, SLUICE_OUT_ECHO, XDP_TX);
 }
 
@@ -185,7 +177,7 @@ static __always_inline int icmp_make_room(struct packet *pkt, __u32 header, __u3
 		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
 	/* What is copied too much is overwritten by the header that follows. */
 	__builtin_memcpy(at, l2, sizeof(l2));
-	icmp_swap_macs(at);
+	l2_swap_macs(at);
 	return STAGE_NEXT;
 }
 
