@@ -77,8 +77,7 @@ static int client_connect(struct client *c, struct diag *diag)
 
 int client_open(struct client **out, const char *path, unsigned int timeout_ms, struct diag *diag)
 {
-	_cleanup_(client_freep)
-	struct client *c = calloc(1, sizeof(*c));
+	_cleanup_(client_freep) struct client *c = calloc(1, sizeof(*c));
 	int err;
 
 	if (!c)
@@ -95,8 +94,7 @@ int client_open(struct client **out, const char *path, unsigned int timeout_ms, 
 
 int client_send(struct client *client, const json_t *request, struct diag *diag)
 {
-	_cleanup_(freep)
-	char *bytes = NULL;
+	_cleanup_(freep) char *bytes = NULL;
 	size_t size, sent = 0;
 	int err;
 
@@ -177,10 +175,8 @@ static void add_error_lines(const json_t *document, struct diag *diag)
 int client_receive(struct client *client, enum proto_type *type, json_t **document,
 		   struct diag *diag)
 {
-	_cleanup_(json_decrefp)
-	json_t *json = NULL;
-	_cleanup_(freep)
-	char *bytes = malloc(PROTO_HEADER_SIZE);
+	_cleanup_(json_decrefp) json_t *json = NULL;
+	_cleanup_(freep) char *bytes = malloc(PROTO_HEADER_SIZE);
 	struct proto_header header;
 	size_t got = 0;
 	char *more;
@@ -218,12 +214,9 @@ int client_receive(struct client *client, enum proto_type *type, json_t **docume
 int client_ask(struct client *client, json_t **document, const char *command, json_t *args,
 	       struct diag *diag)
 {
-	_cleanup_(json_decrefp)
-	json_t *request = proto_request(command, args);
-	_cleanup_(json_decrefp)
-	json_t *json = NULL;
-	_cleanup_(diag_fini)
-	struct diag unsent = {0};
+	_cleanup_(json_decrefp) json_t *request = proto_request(command, args);
+	_cleanup_(json_decrefp) json_t *json = NULL;
+	_cleanup_(diag_fini) struct diag unsent = {0};
 	enum proto_type type;
 	int err, sent;
 

@@ -122,8 +122,7 @@ static const char *counted(char text[CELL_MAX], const json_t *object, const char
 
 int print_json(FILE *out, const json_t *document, bool all)
 {
-	_cleanup_(freep)
-	char *text = json_dumps(document, JSON_INDENT(2));
+	_cleanup_(freep) char *text = json_dumps(document, JSON_INDENT(2));
 
 	(void)all;
 	if (!text)
@@ -206,10 +205,8 @@ int print_status(FILE *out, const json_t *document, bool all)
 							    {"MODE", false},
 							    {"ATTACHED", false},
 							    {"PROGRAM", true}};
-	_cleanup_(table_freep)
-	struct table *facts = table_new(COLUMNS(facts_columns));
-	_cleanup_(table_freep)
-	struct table *ports = table_new(COLUMNS(ports_columns));
+	_cleanup_(table_freep) struct table *facts = table_new(COLUMNS(facts_columns));
+	_cleanup_(table_freep) struct table *ports = table_new(COLUMNS(ports_columns));
 	const json_t *interface;
 	size_t i;
 	int err;
@@ -265,8 +262,7 @@ int print_vips(FILE *out, const json_t *document, bool all)
 		{"VIP", false},  {"SERVICE", false}, {"POOL", false}, {"ACTIVE", true},
 		{"RING", false}, {"PACKETS", true},  {"BYTES", true}, {"DROPPED", true},
 	};
-	_cleanup_(table_freep)
-	struct table *t = table_new(COLUMNS(columns));
+	_cleanup_(table_freep) struct table *t = table_new(COLUMNS(columns));
 	const json_t *vips = json_object_get(document, "vips");
 	const json_t *vip;
 	size_t i;
@@ -316,8 +312,7 @@ int print_backends(FILE *out, const json_t *document, bool all)
 		{"BACKEND", false}, {"POOL", false},     {"ADDRESS", false}, {"STATE", false},
 		{"WEIGHT", true},   {"NEXT HOP", false}, {"PACKETS", true},  {"BYTES", true},
 	};
-	_cleanup_(table_freep)
-	struct table *t = table_new(COLUMNS(columns));
+	_cleanup_(table_freep) struct table *t = table_new(COLUMNS(columns));
 	const json_t *backends = json_object_get(document, "backends");
 	const json_t *backend;
 	bool starred = false;
@@ -358,27 +353,47 @@ int print_backends(FILE *out, const json_t *document, bool all)
 /* ----------------------------------------------------------------------------------- counters */
 
 /* The counters of one object, under a heading. */
-static int print_outcomes(FILE *out, const char *heading, const json_t *counters, bool all)
+/* What the name of an outcome or an event means. */
+static const char *counter_text(const char *name)
 {
-	static const struct table_column columns[] = {{"", false}, {"", true}, {"", false}};
-	_cleanup_(table_freep)
-	struct table *t = table_new(COLUMNS(columns));
+	enum sluice_outcome outcome;
+	enum sluice_event event;
+
+	if (!outcome_find(&outcome, name))
+		return outcome_text(outcome);
+	return event_find(&event, name) ? "" : event_text(event);
+}
+
+/* Rows for the counters that are not zero, or all. true: there were some. */
+static bool add_counters(struct table *t, const json_t *counters, bool all)
+{
 	const char *name;
 	json_t *value;
 	bool some = false;
 
-	if (!t)
-		return -ENOMEM;
 	json_object_foreach ((json_t *)counters, name, value) {
-		enum sluice_outcome outcome;
-
 		if (!json_integer_value(value) && !all)
 			continue;
 		some = true;
 		table_add(t, "%s", name);
 		add_count(t, counters, name);
-		table_add(t, "%s", outcome_find(&outcome, name) ? "" : outcome_text(outcome));
+		table_add(t, "%s", counter_text(name));
 	}
+	return some;
+}
+
+/* Outcomes, and what happened beside, of @object under @heading. */
+static int print_outcomes(FILE *out, const char *heading, const json_t *outcomes,
+			  const json_t *events, bool all)
+{
+	static const struct table_column columns[] = {{"", false}, {"", true}, {"", false}};
+	_cleanup_(table_freep) struct table *t = table_new(COLUMNS(columns));
+	bool some;
+
+	if (!t)
+		return -ENOMEM;
+	some = add_counters(t, outcomes, all);
+	some |= add_counters(t, events, all);
 	fprintf(out, "%s%s\n", heading, some ? "" : ": nothing counted");
 	return table_print(t, out, 2);
 }
@@ -389,26 +404,25 @@ int print_counters(FILE *out, const json_t *document, bool all)
 	size_t i;
 	int err;
 
-	err = print_outcomes(out, "total", json_object_get(document, "total"), all);
+	err = print_outcomes(out, "total", json_object_get(document, "total"),
+			     json_object_get(document, "events"), all);
 	json_array_foreach (json_object_get(document, "vips"), i, vip) {
 		char heading[CELL_MAX];
 
 		if (err)
 			return err;
 		snprintf(heading, sizeof(heading), "vip %s", text_at(vip, "name"));
-		err = print_outcomes(out, heading, json_object_get(vip, "counters"), all);
+		err = print_outcomes(out, heading, json_object_get(vip, "counters"),
+				     json_object_get(vip, "events"), all);
 	}
 	return err;
 }
-
-/* ------------------------------------------------------------------------------------ changes */
 
 int print_changed(FILE *out, const json_t *document, bool all)
 {
 	static const struct table_column columns[] = {
 		{"BACKEND", false}, {"POOL", false}, {"STATE", false}, {"WEIGHT", true}};
-	_cleanup_(table_freep)
-	struct table *t = table_new(COLUMNS(columns));
+	_cleanup_(table_freep) struct table *t = table_new(COLUMNS(columns));
 	const json_t *backend;
 	char slots[CELL_MAX];
 	size_t i;
@@ -449,5 +463,105 @@ int print_reload(FILE *out, const json_t *document, bool all)
 	fprintf(out, "%s, %s, %s written\n", counted(vips, document, "vips", "VIP", "VIPs"),
 		counted(backends, document, "backends", "backend", "backends"),
 		counted(slots, document, "slots_written", "ring slot", "ring slots"));
+	return 0;
+}
+
+/* ---------------------------------------------------------------------------- rings and their flows */
+
+/* A share of one as percent with one decimal. */
+static void add_share(struct table *t, const json_t *object)
+{
+	table_add(t, "%.1f %%", 100.0 * json_real_value(json_object_get(object, "share")));
+}
+
+int print_ring(FILE *out, const json_t *document, bool all)
+{
+	static const struct table_column columns[] = {
+		{"OWNER", false}, {"POOL", false}, {"STATE", false}, {"WEIGHT", true},
+		{"SLOTS", true},  {"SHARE", true}, {"OLD", true},
+	};
+	_cleanup_(table_freep) struct table *t = table_new(COLUMNS(columns));
+	bool moving = json_is_true(json_object_get(document, "moving"));
+	const json_t *owner;
+	char text[CELL_MAX];
+	size_t i;
+
+	(void)all;
+	if (!t)
+		return -ENOMEM;
+	json_array_foreach (json_object_get(document, "owners"), i, owner) {
+		table_add(t, "%s", text_at(owner, "name"));
+		table_add(t, "%s", text_at(owner, "pool"));
+		table_add(t, "%s", text_at(owner, "state"));
+		add_number(t, owner, "weight");
+		add_number(t, owner, "slots");
+		add_share(t, owner);
+		add_number(t, owner, "old_slots");
+	}
+	fprintf(out, "vip %s: %" JSON_INTEGER_FORMAT " slots, digest %s\n",
+		text_at(document, "vip"), number_at(document, "ring_size"),
+		text_at(document, "digest"));
+	if (moving)
+		fprintf(out,
+			"moving: %" JSON_INTEGER_FORMAT
+			" slots also have an old owner, settles by %s\n",
+			number_at(document, "moving_slots"),
+			moment(text, number_at(document, "settles_by")));
+	return table_print(t, out, 0);
+}
+
+int print_digest(FILE *out, const json_t *document, bool all)
+{
+	static const struct table_column columns[] = {{"VIP", false}, {"DIGEST", false}};
+	_cleanup_(table_freep) struct table *t = table_new(COLUMNS(columns));
+	const json_t *vip;
+	size_t i;
+
+	(void)all;
+	if (!t)
+		return -ENOMEM;
+	json_array_foreach (json_object_get(document, "vips"), i, vip) {
+		table_add(t, "%s", text_at(vip, "name"));
+		table_add(t, "%s", text_at(vip, "digest"));
+	}
+	table_add(t, "all");
+	table_add(t, "%s", text_at(document, "all"));
+	return table_print(t, out, 0);
+}
+
+int print_flows(FILE *out, const json_t *document, bool all)
+{
+	static const struct table_column columns[] = {
+		{"BACKEND", false}, {"POOL", false}, {"FLOWS", true}};
+	_cleanup_(table_freep) struct table *t = table_new(COLUMNS(columns));
+	const json_t *backend;
+	size_t i;
+
+	(void)all;
+	if (!t)
+		return -ENOMEM;
+	if (json_object_get(document, "purged")) {
+		fprintf(out, "%" JSON_INTEGER_FORMAT " flows forgotten\n",
+			number_at(document, "purged"));
+		return 0;
+	}
+	json_array_foreach (json_object_get(document, "backends"), i, backend) {
+		table_add(t, "%s", text_at(backend, "name"));
+		table_add(t, "%s", text_at(backend, "pool"));
+		add_number(t, backend, "flows");
+	}
+	fprintf(out,
+		"room for %" JSON_INTEGER_FORMAT ", known: %" JSON_INTEGER_FORMAT
+		" established, %" JSON_INTEGER_FORMAT " handshakes\n",
+		number_at(document, "size"), number_at(document, "established"),
+		number_at(document, "handshakes"));
+	return json_array_size(json_object_get(document, "backends")) ? table_print(t, out, 0) : 0;
+}
+
+int print_settle(FILE *out, const json_t *document, bool all)
+{
+	(void)all;
+	fprintf(out, "settled, %" JSON_INTEGER_FORMAT " ring slots written\n",
+		number_at(document, "slots_written"));
 	return 0;
 }

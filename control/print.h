@@ -31,11 +31,38 @@
  *                  "weight": 100, "weight_by": "config" | "operator",
  *                  "nexthop": {"state": "ready" | "resolving" | "no_route" | "local" | "static",
  *                              "interface": "eth0", "mac": "00:00:5e:00:53:01"},
- *                  "packets": 0, "bytes": 0}]}
+ *                  "packets": 0, "bytes": 0,
+ *                  "flows": 0}]}              live ones that the flow table knows
+ *   A backend that is no longer in the config, and stays until its flows have settled, has the state
+ *   "removed"; a new one may be "filling".
  *
  * counters
  *   {"total": {"forwarded": 1, "not_ip": 0, ...},    one for each outcome of xdp/abi.h
- *    "vips": [{"name": "www", "counters": {"forwarded": 1, ...}}]}
+ *    "events": {"flow_hit": 0, ...},                 one for each event of xdp/abi.h
+ *    "vips": [{"name": "www", "counters": {"forwarded": 1, ...}, "events": {...}}]}
+ *
+ * ring
+ *   {"vip": "www", "maglev": 2, "ring_size": 65537,
+ *    "digest": "0123456789abcdef",             see digest
+ *    "moving": true,                           a change has not settled yet
+ *    "moving_slots": 1234,                     slots with an old owner beside the new one
+ *    "owners": [{"name": "web-1", "pool": "web", "state": "active", "weight": 100,
+ *                "slots": 16384, "share": 0.25,
+ *                "old_slots": 0}],             that it gave up, and still has the old flows of
+ *    "since": epoch_s, "settles_by": epoch_s}  only while moving
+ *
+ * digest
+ *   {"all": "0123456789abcdef",                of all VIPs, in any order
+ *    "vips": [{"name": "www", "digest": "0123456789abcdef"}]}
+ *   Equal on balancers that declare the same.
+ *
+ * flows
+ *   {"size": 131072, "age_s": 30, "established": 12, "handshakes": 3, "moving_vips": 1,
+ *    "backends": [{"name": "web-1", "pool": "web", "flows": 4}]}
+ *   with --purge: {"purged": 15}
+ *
+ * settle
+ *   {"slots_written": 1234}
  *
  * drain, activate, disable, enable, weight
  *   {"backends": [{"pool": "web", "name": "web-1", "state": "draining", "weight": 100}],
@@ -64,6 +91,10 @@ print_fn print_backends;
 print_fn print_counters;
 print_fn print_changed; /* drain, activate, disable, enable, weight */
 print_fn print_reload;
+print_fn print_ring;
+print_fn print_digest;
+print_fn print_flows;
+print_fn print_settle;
 
 #define PRINT_COUNT_MAX 8
 #define PRINT_BYTES_MAX 12

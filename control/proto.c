@@ -74,8 +74,7 @@ const char *proto_type_name(enum proto_type type)
 int proto_pack(char **out, size_t *size, enum proto_type type, const json_t *document,
 	       struct diag *diag)
 {
-	_cleanup_(freep)
-	char *bytes = NULL;
+	_cleanup_(freep) char *bytes = NULL;
 	size_t length = 0;
 
 	/* The length first: encoding twice is cheaper than holding a large document twice. */
@@ -154,8 +153,7 @@ static void clean(char *text, bool utf8)
 
 int proto_read_payload(json_t **out, const void *data, size_t size, struct diag *diag)
 {
-	_cleanup_(json_decrefp)
-	json_t *json = NULL;
+	_cleanup_(json_decrefp) json_t *json = NULL;
 	json_error_t error;
 
 	json = json_loadb(data, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
@@ -196,8 +194,7 @@ json_t *proto_request(const char *command, json_t *args)
 
 json_t *proto_error(const char *text)
 {
-	_cleanup_(freep)
-	char *copy = strdup(text);
+	_cleanup_(freep) char *copy = strdup(text);
 	json_t *string;
 
 	if (!copy)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/cleanup.h"
 #include "config/diag.h"
@@ -22,12 +23,16 @@
 /* Options that only some commands take. */
 #define OPTION_POOL 0x1
 #define OPTION_ALL 0x2
+#define OPTION_WAIT 0x4
+#define OPTION_PURGE 0x8
 
 struct options {
 	const char *socket;
 	const char *pool; /* or NULL */
 	bool json;
 	bool all;
+	bool purge;
+	bool wait;
 	unsigned int given; /* OPTION_* */
 };
 
@@ -40,33 +45,41 @@ struct command {
 	const char *name;
 	const char *operands; /* for people */
 	const char *help;
-	int n_operands;
+	int n_operands;       /* at least */
+	int max_operands;     /* at most */
 	unsigned int options; /* OPTION_* that it takes */
 	run_fn *run;
 	print_fn *print; /* for replies that are not printed as JSON */
 };
 
-static run_fn run_plain, run_backend, run_weight, run_help;
+static run_fn run_plain, run_backend, run_drain, run_weight, run_vip, run_flows, run_help;
 
 static const struct command commands[] = {
-	{"status", "", "the daemon: config, interfaces, sizes", 0, 0, run_plain, print_status},
-	{"vips", "", "the VIPs and their traffic", 0, 0, run_plain, print_vips},
-	{"backends", "", "the backends: state, weight, next hop, traffic", 0, 0, run_plain,
+	{"status", "", "the daemon: config, interfaces, sizes", 0, 0, 0, run_plain, print_status},
+	{"vips", "", "the VIPs and their traffic", 0, 0, 0, run_plain, print_vips},
+	{"backends", "", "the backends: state, weight, next hop, traffic", 0, 0, 0, run_plain,
 	 print_backends},
-	{"counters", "[-v]", "why packets left the program, in all and for each VIP", 0, OPTION_ALL,
-	 run_plain, print_counters},
-	{"drain", "BACKEND [--pool P]", "no new flows for it; those it has, stay", 1, OPTION_POOL,
-	 run_backend, print_changed},
-	{"activate", "BACKEND [--pool P]", "new flows for it: ends drain and disable", 1,
+	{"counters", "[-v]", "why packets left the program, in all and for each VIP", 0, 0,
+	 OPTION_ALL, run_plain, print_counters},
+	{"drain", "BACKEND [--pool P] [--wait]", "no new flows for it; those it has, stay", 1, 1,
+	 OPTION_POOL | OPTION_WAIT, run_drain, print_changed},
+	{"activate", "BACKEND [--pool P]", "new flows for it: ends drain and disable", 1, 1,
 	 OPTION_POOL, run_backend, print_changed},
-	{"disable", "BACKEND [--pool P]", "nothing for it any more", 1, OPTION_POOL, run_backend,
+	{"disable", "BACKEND [--pool P]", "nothing for it any more", 1, 1, OPTION_POOL, run_backend,
 	 print_changed},
-	{"enable", "BACKEND [--pool P]", "the same as activate", 1, OPTION_POOL, run_backend,
+	{"enable", "BACKEND [--pool P]", "the same as activate", 1, 1, OPTION_POOL, run_backend,
 	 print_changed},
-	{"weight", "BACKEND N|config [--pool P]", "its weight is N, or the config's again", 2,
+	{"weight", "BACKEND N|config [--pool P]", "its weight is N, or the config's again", 2, 2,
 	 OPTION_POOL, run_weight, print_changed},
-	{"reload", "", "the daemon reads its config anew", 0, 0, run_plain, print_reload},
-	{"help", "", "this text", 0, 0, run_help, NULL},
+	{"reload", "", "the daemon reads its config anew", 0, 0, 0, run_plain, print_reload},
+	{"ring", "VIP", "who owns how many slots, and what moves", 1, 1, 0, run_vip, print_ring},
+	{"digest", "", "a digest of each ring, equal on balancers that agree", 0, 0, 0, run_plain,
+	 print_digest},
+	{"flows", "[VIP] [--purge]", "the flows that are known, by backend", 0, 1, OPTION_PURGE,
+	 run_flows, print_flows},
+	{"settle", "[VIP]", "ends a change now: its old owners are forgotten", 0, 1, 0, run_vip,
+	 print_settle},
+	{"help", "", "this text", 0, 0, 0, run_help, NULL},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -76,6 +89,8 @@ static const struct option long_options[] = {
 	{"socket", required_argument, NULL, 's'},
 	{"pool", required_argument, NULL, 'p'},
 	{"all", no_argument, NULL, 'v'},
+	{"wait", no_argument, NULL, 'w'},
+	{"purge", no_argument, NULL, 'P'},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{0},
@@ -86,8 +101,7 @@ static const struct option long_options[] = {
 static void report(const struct diag *diag)
 {
 	for (size_t i = 0; i < diag->n; i++) {
-		_cleanup_(freep)
-		char *text = diag_entry_text(&diag->entries[i]);
+		_cleanup_(freep) char *text = diag_entry_text(&diag->entries[i]);
 
 		fprintf(stderr, "sluicectl: %s\n", text ? text : diag->entries[i].text);
 	}
@@ -95,28 +109,32 @@ static void report(const struct diag *diag)
 		fprintf(stderr, "sluicectl: %s\n", strerror(ENOMEM));
 }
 
+/* Asks for the command called @name with @args (taken over). 0, or -errno, which was reported. */
+static int fetch(json_t **document, const char *name, const struct options *options, json_t *args)
+{
+	_cleanup_(client_freep) struct client *client = NULL;
+	_cleanup_(json_decrefp) json_t *own_args = args;
+	_cleanup_(diag_fini) struct diag diag = {0};
+	int err = client_open(&client, options->socket, CLIENT_TIMEOUT_MS, &diag);
+
+	if (!err)
+		err = client_ask(client, document, name, TAKE(own_args), &diag);
+	if (err)
+		report(&diag);
+	return err;
+}
+
 /* Sends the command with @args (taken over) and prints its reply. Returns the exit status. */
 static int ask(const struct command *command, const struct options *options, json_t *args)
 {
-	_cleanup_(client_freep)
-	struct client *client = NULL;
-	_cleanup_(json_decrefp)
-	json_t *own_args = args;
-	_cleanup_(json_decrefp)
-	json_t *document = NULL;
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(json_decrefp) json_t *document = NULL;
 	print_fn *print = options->json ? print_json : command->print;
-	int err;
 
-	err = client_open(&client, options->socket, CLIENT_TIMEOUT_MS, &diag);
-	if (!err)
-		err = client_ask(client, &document, command->name, TAKE(own_args), &diag);
-	if (!err)
-		err = print(stdout, document, options->all);
-	if (!err)
+	if (fetch(&document, command->name, options, args))
+		return EXIT_FAILURE;
+	if (!print(stdout, document, options->all))
 		return EXIT_SUCCESS;
-	report(&diag);
+	fprintf(stderr, "sluicectl: %s\n", strerror(ENOMEM));
 	return EXIT_FAILURE;
 }
 
@@ -142,6 +160,66 @@ static int run_backend(const struct command *command, const struct options *opti
 	json_t *args = backend_args(options, operands[0]);
 
 	return args ? ask(command, options, args) : EXIT_FAILURE;
+}
+
+/* How many live flows the backend has, by the `flows` document. */
+static json_int_t count_flows(const json_t *document, const char *backend, const char *pool)
+{
+	const json_t *b;
+	json_int_t sum = 0;
+	size_t i;
+
+	json_array_foreach (json_object_get(document, "backends"), i, b) {
+		const char *name = json_string_value(json_object_get(b, "name"));
+		const char *of = json_string_value(json_object_get(b, "pool"));
+
+		if (name && of && !strcmp(name, backend) && (!pool || !strcmp(of, pool)))
+			sum += json_integer_value(json_object_get(b, "flows"));
+	}
+	return sum;
+}
+
+/*
+ * Waits until the backend has no flow that is known, or every change has settled. A flow is known
+ * from its first packet after the change, so none is trusted before the table's age is over.
+ */
+static int wait_for_drain(const struct options *options, const char *backend)
+{
+	for (json_int_t waited = 0;; waited++) {
+		_cleanup_(json_decrefp) json_t *document = NULL;
+
+		if (fetch(&document, "flows", options, NULL))
+			return EXIT_FAILURE;
+		if (!json_integer_value(json_object_get(document, "moving_vips")))
+			return EXIT_SUCCESS;
+		if (waited > json_integer_value(json_object_get(document, "age_s")) &&
+		    !count_flows(document, backend, options->pool))
+			return EXIT_SUCCESS;
+		sleep(1);
+	}
+}
+
+static int run_drain(const struct command *command, const struct options *options, char **operands)
+{
+	int status = run_backend(command, options, operands);
+
+	if (status || !options->wait)
+		return status;
+	fflush(stdout);
+	return wait_for_drain(options, operands[0]);
+}
+
+/* The VIP is an argument, if it is given. */
+static int run_vip(const struct command *command, const struct options *options, char **operands)
+{
+	return ask(command, options,
+		   operands[0] ? json_pack("{s:s}", "vip", operands[0]) : json_object());
+}
+
+static int run_flows(const struct command *command, const struct options *options, char **operands)
+{
+	return ask(command, options,
+		   json_pack("{s:s*, s:b}", "vip", operands[0], "purge", options->purge));
 }
 
 /* Reads a weight; "config" is 0. Returns -1 if it is none. */
@@ -193,6 +271,8 @@ static void print_usage(FILE *out)
 	      "  -p, --pool P         the backend of this pool, not of every pool that has the "
 	      "name\n"
 	      "  -v, --all            also counters that are zero\n"
+	      "      --wait           return when its flows are gone, or their time is over\n"
+	      "      --purge          forget all flows\n"
 	      "  -h, --help           this text\n"
 	      "      --version        the version of sluicectl\n"
 	      "\n"
@@ -253,6 +333,14 @@ static int read_options(struct options *o, int argc, char **argv)
 			o->all = true;
 			o->given |= OPTION_ALL;
 			break;
+		case 'w':
+			o->wait = true;
+			o->given |= OPTION_WAIT;
+			break;
+		case 'P':
+			o->purge = true;
+			o->given |= OPTION_PURGE;
+			break;
 		case 'h':
 			print_usage(stdout);
 			return EXIT_SUCCESS;
@@ -284,7 +372,8 @@ static int run(int argc, char **argv)
 	if (!command)
 		return unknown_command(argv[optind]);
 	n = argc - optind - 1;
-	if (n != command->n_operands || options.given & ~command->options) {
+	if (n < command->n_operands || n > command->max_operands ||
+	    options.given & ~command->options) {
 		fprintf(stderr, "usage: sluicectl [-j] [-s SOCKET] %s%s%s\n", command->name,
 			*command->operands ? " " : "", command->operands);
 		return EXIT_USAGE;

@@ -86,8 +86,7 @@ static void print_row(const struct table *t, FILE *out, int indent, size_t row, 
 
 int table_print(const struct table *table, FILE *out, int indent)
 {
-	_cleanup_(freep)
-	int *widths = calloc(table->n_columns, sizeof(*widths));
+	_cleanup_(freep) int *widths = calloc(table->n_columns, sizeof(*widths));
 	size_t rows = table->n_cells / table->n_columns;
 	bool headings = false;
 

@@ -72,6 +72,15 @@ static bool is_wanted(const struct desired_backend *b, const struct model_vip *v
 	return !vip || strcmp(b->pool->name, vip->pool->name) == 0;
 }
 
+static size_t count_moving(const struct generations *generations)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < generations->n; i++)
+		n += generations->vips[i].moving;
+	return n;
+}
+
 json_t *report_flows(const struct engine_view *view, const char *vip_name)
 {
 	const struct model_vip *vip = vip_name ? model_find_vip(view->model, vip_name) : NULL;
@@ -91,10 +100,12 @@ json_t *report_flows(const struct engine_view *view, const char *vip_name)
 						   (json_int_t)count.by_id[view->backend_ids[i]]));
 	}
 	free(count.by_id);
-	return json_pack("{s:I, s:I, s:I, s:o}", "size",
-			 (json_int_t)flow_table_size(view->datapath), "established",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "size",
+			 (json_int_t)flow_table_size(view->datapath), "age_s",
+			 (json_int_t)view->model->flow_age_s, "established",
 			 (json_int_t)count.established, "handshakes", (json_int_t)count.handshakes,
-			 "backends", backends);
+			 "moving_vips", (json_int_t)count_moving(view->generations), "backends",
+			 backends);
 }
 
 /* ----------------------------------------------------------------------------------------- rings */
