@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Numbers of backends in hints: fixed for ever, in range, and spread.
+ */
+#include "config/hint.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "config/addr.h"
+
+static uint16_t number_of(const char *text)
+{
+	struct sluice_addr address;
+
+	assert_int_equal(addr_parse(&address, text), 0);
+	return hint_number(&address);
+}
+
+/* Computed apart from this code, by the formula in the header. */
+static void numbers_are_the_same_for_ever(void **state)
+{
+	static const struct {
+		const char *address;
+		unsigned int number;
+	} cases[] = {
+		{"198.18.1.11", 60521},    {"198.18.1.12", 23527}, {"10.0.0.1", 6636},
+		{"::ffff:10.0.0.1", 6636}, {"2001:db8::1", 5944},  {"fc00:2307::1337", 35743},
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_int_equal(number_of(cases[i].address), cases[i].number);
+}
+
+/* 1,000 of 65,535 numbers by chance: 7.6 pairs are expected to meet, 25 or more once in 10^6. */
+static void neighbours_rarely_meet(void **state)
+{
+	static bool used[HINT_MAX + 1];
+	unsigned int met = 0;
+	(void)state;
+
+	for (unsigned int i = 0; i < 1000; i++) {
+		char text[32];
+		uint16_t number;
+
+		snprintf(text, sizeof(text), "10.0.%u.%u", i / 250, i % 250 + 1);
+		number = number_of(text);
+		assert_int_not_equal(number, 0);
+		met += used[number];
+		used[number] = true;
+	}
+	assert_true(met < 25);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_are_the_same_for_ever),
+		cmocka_unit_test(neighbours_rarely_meet),
+	};
+
+	return cmocka_run_group_tests_name("config/hint", tests, NULL, NULL);
+}
