@@ -20,7 +20,11 @@
 static struct datapath *open_unpinned(void)
 {
 	const struct datapath_options options = {
-		.size = {.vips = 2, .backends = 2, .ring_slots = SLUICE_LINE_SLOTS},
+		.size = {.vips = 2,
+			 .backends = 2,
+			 .ring_slots = SLUICE_LINE_SLOTS,
+			 .sources = 1,
+			 .fragments = 1},
 		.settings = {.abi = SLUICE_ABI},
 	};
 	struct datapath *dp = NULL;
@@ -36,18 +40,17 @@ static void datapath_freep(struct datapath **dp)
 }
 
 /* Word i of CPU c becomes (c + 1) * (i + 1). */
-static void write_counters(const struct datapath *dp, enum datapath_map map, uint32_t id,
-			   size_t words)
+static void write_counters(const struct datapath *dp, enum map_id map, uint32_t id, size_t words)
 {
 	size_t cpus = (size_t)libbpf_num_possible_cpus();
 	_cleanup_(freep) uint64_t *values = calloc(cpus * words, sizeof(*values));
-	uint32_t max;
 
 	assert_non_null(values);
 	for (size_t cpu = 0; cpu < cpus; cpu++)
 		for (size_t i = 0; i < words; i++)
 			values[cpu * words + i] = (cpu + 1) * (i + 1);
-	assert_int_equal(bpf_map_update_elem(datapath_map_fd(dp, map, &max), &id, values, BPF_ANY),
+	assert_int_equal(bpf_map_update_elem(program_map_fd(datapath_program(dp), map), &id, values,
+					     BPF_ANY),
 			 0);
 }
 
@@ -61,12 +64,14 @@ static void sums_are_over_all_cpus(void **state)
 	(void)state;
 	fixture_need_bpf();
 	dp = open_unpinned();
-	write_counters(dp, DATAPATH_COUNTERS, 2, sizeof(vip) / sizeof(uint64_t));
-	write_counters(dp, DATAPATH_BACKEND_COUNTERS, 1, 2);
+	write_counters(dp, MAP_COUNTERS, 2, sizeof(vip) / sizeof(uint64_t));
+	write_counters(dp, MAP_BACKEND_COUNTERS, 1, 2);
 	vip = stats_vip(dp, 2);
 	assert_int_equal(vip.bytes, sum);
 	for (int i = 0; i < SLUICE_OUT_MAX; i++)
 		assert_int_equal(vip.outcome[i], sum * (uint64_t)(i + 2));
+	for (int i = 0; i < SLUICE_EVENT_MAX; i++)
+		assert_int_equal(vip.event[i], sum * (uint64_t)(SLUICE_OUT_MAX + i + 2));
 	backend = stats_backend(dp, 1);
 	assert_int_equal(backend.packets, sum);
 	assert_int_equal(backend.bytes, 2 * sum);
@@ -99,10 +104,16 @@ static void sums_are_added_counter_by_counter(void **state)
 		sum.outcome[i] = (uint64_t)i;
 		more.outcome[i] = (uint64_t)i * 100;
 	}
+	for (int i = 0; i < SLUICE_EVENT_MAX; i++) {
+		sum.event[i] = (uint64_t)i * 7;
+		more.event[i] = (uint64_t)i * 1000;
+	}
 	stats_add(&sum, &more);
 	assert_int_equal(sum.bytes, 11);
 	for (int i = 0; i < SLUICE_OUT_MAX; i++)
 		assert_int_equal(sum.outcome[i], i * 101);
+	for (int i = 0; i < SLUICE_EVENT_MAX; i++)
+		assert_int_equal(sum.event[i], i * 1007);
 	assert_int_equal(more.bytes, 10);
 }
 
