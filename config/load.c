@@ -27,6 +27,12 @@
 #define AGE_MAX_S 3600
 #define RATE_MAX 1000000
 
+static void owners_fini(struct owners *owners)
+{
+	keyset_fini(&owners->keys);
+	free(owners->list);
+}
+
 static void load_fini(struct load *ld)
 {
 	marks_fini(&ld->interfaces);
@@ -37,8 +43,9 @@ static void load_fini(struct load *ld)
 	marks_fini(&ld->decaps);
 	marks_fini(&ld->backends);
 	marks_fini(&ld->backend_addresses);
-	keyset_fini(&ld->server_ids);
-	free(ld->server_owners);
+	owners_fini(&ld->server_ids);
+	owners_fini(&ld->hints);
+	owners_fini(&ld->hinted);
 	clients_fini(&ld->clients);
 	model_free(ld->model);
 }
@@ -494,7 +501,9 @@ static int build_model(struct model **out, struct source *source, const config_t
 	_cleanup_(load_fini) struct load ld = {
 		.model = calloc(1, sizeof(*ld.model)),
 		.source = source,
-		.server_ids.key_size = sizeof(uint32_t),
+		.server_ids.keys.key_size = sizeof(uint32_t),
+		.hints.keys.key_size = sizeof(uint32_t),
+		.hinted.keys.key_size = sizeof(struct sluice_addr),
 		.clients = {.access.prefixes.key_size = sizeof(struct addr_prefix),
 			    .sources.prefixes.key_size = sizeof(struct addr_prefix),
 			    .targets.key_size = sizeof(struct model_target)},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the parts of the loader share, and nobody else: load.c has the top and what is small,
- * load_pool.c the pools, load_vip.c the VIPs, load_client.c the client prefixes of a VIP.
+ * load_pool.c the pools, load_hint.c the numbers of backends in hints, load_vip.c the VIPs,
+ * load_client.c the client prefixes of a VIP.
  */
 #ifndef SLUICE_CONFIG_LOAD_PARTS_H
 #define SLUICE_CONFIG_LOAD_PARTS_H
@@ -22,10 +23,16 @@
 
 #define HINT_ERRORS_MAX 100 /* beyond so many errors, the time for hints is better saved */
 
-/* Whose a server id is. */
-struct server_owner {
+/* Who had a key first, and where. */
+struct owner {
 	const struct model_backend *backend;
 	const config_setting_t *setting;
+};
+
+/* Keys that are of one backend, or of one address, over all pools. */
+struct owners {
+	struct keyset keys;
+	struct owner *list; /* numbered as the keys */
 };
 
 /* Distinct prefixes, and where each stands. */
@@ -53,10 +60,11 @@ struct load {
 	struct marks backend_addresses; /* likewise by address */
 	size_t n_backends;              /* in the pools before the one being read */
 	struct marks decaps;            /* by address */
-	struct keyset server_ids;       /* uint32_t */
-	struct server_owner *server_owners;
-	struct model_vip *vip; /* being read */
-	bool has_port;         /* it has a valid one */
+	struct owners server_ids;       /* uint32_t */
+	struct owners hints;            /* uint32_t: numbers in hints */
+	struct owners hinted;           /* struct sluice_addr: addresses that have one */
+	struct model_vip *vip;          /* being read */
+	bool has_port;                  /* it has a valid one */
 	struct clients clients;
 	size_t n_clients;  /* prefixes of all VIPs */
 	bool clients_full; /* there were more than may be, which was said */
@@ -75,6 +83,19 @@ const struct model_pool *load_find_pool(struct keys *k, struct suggest *near);
 /* The backend called near->word in @pool; likewise. */
 const struct model_backend *load_find_backend(struct keys *k, const struct model_pool *pool,
 					      struct suggest *near);
+
+/*
+ * The owner of @key; NULL: from now on that is @backend, by the setting @s, or there is no memory, which
+ * k->err says.
+ */
+const struct owner *load_owner(struct keys *k, struct owners *owners, const void *key,
+			       const struct model_backend *backend, const config_setting_t *s);
+
+/* Setter for a backend's number in hints. */
+void hint_id(struct keys *k, const config_setting_t *s, void *object);
+
+/* All keys of the backend, the group @s, are there: it gets its number, which must not clash. */
+void hint_finish(struct keys *k, const config_setting_t *s, void *object);
 
 /* Setters for the keys of ld->vip, whose pool is known. */
 void clients_allow(struct keys *k, const config_setting_t *s, void *object);

@@ -113,38 +113,41 @@ static void backend_state(struct keys *k, const config_setting_t *s, void *objec
 	backend->state_given = true;
 }
 
+const struct owner *load_owner(struct keys *k, struct owners *owners, const void *key,
+			       const struct model_backend *backend, const config_setting_t *s)
+{
+	struct owner *list = keyset_room(owners->list, owners->keys.n, sizeof(*list));
+	size_t number;
+	int added = -ENOMEM;
+
+	if (list) {
+		owners->list = list;
+		added = keyset_add(&owners->keys, key, &number);
+	}
+	if (added < 0)
+		k->err = added;
+	else if (added)
+		list[number] = (struct owner){.backend = backend, .setting = s};
+	else
+		return &list[number];
+	return NULL;
+}
+
 /* Notes that the id is @backend's. true: it is new. An id has one address, in whatever pools. */
 static bool own_server_id(struct keys *k, const config_setting_t *s,
 			  const struct model_backend *backend, uint32_t id)
 {
 	struct load *ld = k->ctx;
-	const struct server_owner *owner;
-	struct server_owner *owners =
-		keyset_room(ld->server_owners, ld->server_ids.n, sizeof(*owners));
+	const struct owner *owner = load_owner(k, &ld->server_ids, &id, backend, s);
 	struct source_place place;
-	size_t number;
-	int added = -ENOMEM;
 
-	if (owners) {
-		ld->server_owners = owners;
-		added = keyset_add(&ld->server_ids, &id, &number);
-	}
-	if (added < 0) {
-		k->err = added;
-		return false;
-	}
-	if (added) {
-		owners[number] = (struct server_owner){.backend = backend, .setting = s};
-		return true;
-	}
-	owner = &owners[number];
-	if (!addr_equal(&owner->backend->address, &backend->address)) {
+	if (owner && !addr_equal(&owner->backend->address, &backend->address)) {
 		place = keys_place(k, owner->setting);
 		keys_error(k, s, "server id %u is also that of backend \"%s\", see %s:%u", id,
 			   owner->backend->name ? owner->backend->name : "", place.file,
 			   place.line);
 	}
-	return false;
+	return !owner && !k->err;
 }
 
 static void backend_server_ids(struct keys *k, const config_setting_t *s, void *object)
@@ -172,6 +175,7 @@ static const struct key backend_keys[] = {
 	{"address", KEY_STRING, true, backend_address},
 	{"weight", KEY_NUMBER, false, backend_weight},
 	{"state", KEY_STRING, false, backend_state},
+	{"id", KEY_NUMBER, false, hint_id},
 	{"server_ids", KEY_ELEMENTS, false, backend_server_ids},
 };
 
@@ -179,6 +183,7 @@ static const struct key_group backend_group = {
 	.what = "backend",
 	GROUP_KEYS(backend_keys),
 	.init = backend_init,
+	.finish = hint_finish,
 };
 
 static void check_type(struct keys *k, const config_setting_t *s, void *object)

@@ -166,6 +166,24 @@ static void vip_track(struct keys *k, const config_setting_t *s, void *object)
 		vip->track = (enum model_track)track;
 }
 
+static void vip_hint(struct keys *k, const config_setting_t *s, void *object)
+{
+	struct model_vip *vip = object;
+	int hint = keys_word(k, s, model_hint_names, MODEL_HINT_MAX);
+
+	if (hint >= 0)
+		vip->hint = (enum model_hint)hint;
+}
+
+static void vip_failover(struct keys *k, const config_setting_t *s, void *object)
+{
+	struct model_vip *vip = object;
+	int failover = keys_word(k, s, model_failover_names, MODEL_FAILOVER_MAX);
+
+	if (failover >= 0)
+		vip->failover = (enum model_failover)failover;
+}
+
 static void check_vip_is_unique(struct keys *k, const config_setting_t *s,
 				const struct model_vip *vip)
 {
@@ -285,6 +303,8 @@ static const struct key vip_keys[] = {
 	{"tcp_server_id", KEY_BOOL, false, vip_tcp_server_id},
 	{"udp_stable", KEY_BOOL, false, vip_udp_stable},
 	{"track", KEY_STRING, false, vip_track},
+	{"hint", KEY_STRING, false, vip_hint},
+	{"failover", KEY_STRING, false, vip_failover},
 	{"allow", KEY_ELEMENTS, false, clients_allow},
 	{"deny", KEY_ELEMENTS, false, clients_deny},
 	{"sources", KEY_LIST, false, clients_sources},

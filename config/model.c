@@ -42,6 +42,17 @@ const char *const model_track_names[MODEL_TRACK_MAX] = {
 	[MODEL_TRACK_NEVER] = "never",
 };
 
+const char *const model_hint_names[MODEL_HINT_MAX] = {
+	[MODEL_HINT_MOVING] = "moving",
+	[MODEL_HINT_ALWAYS] = "always",
+	[MODEL_HINT_OFF] = "off",
+};
+
+const char *const model_failover_names[MODEL_FAILOVER_MAX] = {
+	[MODEL_FAILOVER_RANK] = "rank",
+	[MODEL_FAILOVER_REBUILD] = "rebuild",
+};
+
 const char *const model_tunnel_names[MODEL_TUNNEL_MAX] = {
 	[MODEL_TUNNEL_IPIP] = "ipip",
 	[MODEL_TUNNEL_GUE] = "gue",

@@ -68,6 +68,21 @@ enum model_track {
 	MODEL_TRACK_MAX,
 };
 
+/* Which packets tell their backend who else may have their flow. */
+enum model_hint {
+	MODEL_HINT_MOVING, /* those of slots that change */
+	MODEL_HINT_ALWAYS,
+	MODEL_HINT_OFF,
+	MODEL_HINT_MAX,
+};
+
+/* What becomes of the slots of a backend that fails. */
+enum model_failover {
+	MODEL_FAILOVER_RANK,    /* each goes to its next owner; the ring stays as it is */
+	MODEL_FAILOVER_REBUILD, /* the ring is built anew without it, as Katran does */
+	MODEL_FAILOVER_MAX,
+};
+
 enum model_tunnel_type {
 	MODEL_TUNNEL_IPIP, /* IP in IP, of whatever families */
 	MODEL_TUNNEL_GUE,  /* generic UDP encapsulation, variant 1 */
@@ -114,6 +129,7 @@ struct model_backend {
 	 */
 	uint32_t *server_ids;
 	size_t n_server_ids;
+	uint16_t hint; /* its number in hints, HINT_MIN .. HINT_MAX: one of its address */
 	const char *file;
 	unsigned int line;
 };
@@ -154,7 +170,9 @@ struct model_vip {
 	bool tcp_server_id;                /* TCP only */
 	bool udp_stable;                   /* UDP only */
 	enum model_track track;            /* default: always for UDP, moving for TCP */
-	struct addr_prefix *allow;         /* if there are any, all others are denied */
+	enum model_hint hint;
+	enum model_failover failover;
+	struct addr_prefix *allow; /* if there are any, all others are denied */
 	size_t n_allow;
 	struct addr_prefix *deny; /* the longest prefix of both lists decides */
 	size_t n_deny;
@@ -261,6 +279,8 @@ extern const char *const model_mode_names[MODEL_MODE_MAX];
 extern const char *const model_hash_names[MODEL_HASH_MAX];
 extern const char *const model_quic_names[MODEL_QUIC_MAX];
 extern const char *const model_track_names[MODEL_TRACK_MAX];
+extern const char *const model_hint_names[MODEL_HINT_MAX];
+extern const char *const model_failover_names[MODEL_FAILOVER_MAX];
 extern const char *const model_tunnel_names[MODEL_TUNNEL_MAX];
 
 /* Words of the config language and of the control protocol: "active", "native", "tcp"; never NULL. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pools: server ids and tunnels.
+ * Pools: numbers in hints, server ids and tunnels.
  */
 #include "config/load.h"
 
@@ -81,6 +81,77 @@ static void keeps_a_server_id_once_for_an_address(void **state)
 	assert_int_equal(c->server_ids[1], 4);
 	assert_int_equal(model->pools[0].backends[1].n_server_ids, 0);
 	assert_int_equal(model->pools[1].backends[1].n_server_ids, 0);
+	model_free(model);
+}
+
+/* 10.1.244.204 and 10.0.0.1 have the same number, 34444. */
+static void refuses_bad_ids(void **state)
+{
+	static const struct row rows[] = {
+		{ETH0 BACKEND("id = 0;"),
+		 "sluice.conf:2: backend 'web-3': id 0 is outside 1..65535\n"},
+		{ETH0 BACKEND("id = 65536;"),
+		 "sluice.conf:2: backend 'web-3': id 65536 is outside 1..65535\n"},
+		{ETH0 BACKEND("id = '7';"),
+		 "sluice.conf:2: backend 'web-3': id must be a whole number, not a string '...'\n"},
+		/* both given */
+		{ETH0 BACKENDS("{ name = 'a'; address = '10.0.0.1';\nid = 7; },\n"
+			       "{ id = 7; name = 'b'; address = '10.0.0.2'; }"),
+		 "sluice.conf:4: backend 'b': id 7 of address 10.0.0.2 is also that of backend 'a' "
+		 "of address 10.0.0.1, see sluice.conf:3; give one of them another id, 1..65535\n"},
+		/* both derived */
+		{ETH0 BACKENDS("{ name = 'a'; address = '10.0.0.1'; },\n"
+			       "{ name = 'b'; address = '10.1.244.204'; }"),
+		 "sluice.conf:3: backend 'b': id 34444, derived from its address, of address "
+		 "10.1.244.204 is also that of backend 'a' of address 10.0.0.1, see sluice.conf:2; "
+		 "give one of them another id, 1..65535\n"},
+		/* in two pools */
+		{ETH0 "pools = (\n"
+		      "{ name = 'x'; backends = ( { name = 'a'; address = '10.0.0.1'; } ); },\n"
+		      "{ name = 'y'; backends = ( { name = 'a'; address = '2001:db8::1'; id = "
+		      "34444; } ); } );\n",
+		 "sluice.conf:4: backend 'a': id 34444 of address 2001:db8::1 is also that of "
+		 "backend 'a' of address 10.0.0.1, see sluice.conf:3; give one of them another id, "
+		 "1..65535\n"},
+		/* one address, two numbers */
+		{ETH0 "pools = (\n"
+		      "{ name = 'x'; backends = ( { name = 'a'; address = '10.0.0.1'; } ); },\n"
+		      "{ name = 'y'; backends = ( { name = 'b'; address = '10.0.0.1'; id = 7; } "
+		      "); },\n"
+		      "{ name = 'z'; backends = ( { name = 'c'; address = '10.0.0.2'; id = 8; } "
+		      "); },\n"
+		      "{ name = 'u'; backends = ( { name = 'd'; address = '10.0.0.2'; } ); } );\n",
+		 "sluice.conf:4: backend 'b': id 7, but as backend 'a' its address 10.0.0.1 has id "
+		 "34444, see sluice.conf:3; give both the same id\n"
+		 "sluice.conf:6: backend 'd': id 34445, derived from its address, but as backend "
+		 "'c' its address 10.0.0.2 has id 8, see sluice.conf:5; give both the same id\n"},
+		/* without a good address or id there is nothing to compare */
+		{ETH0 BACKENDS("{ name = 'a'; address = '10.0.0.1'; id = 7; },\n"
+			       "{ name = 'b'; address = 'x'; id = 7; },\n"
+			       "{ name = 'c'; address = '10.1.244.204'; id = -1; }"),
+		 "sluice.conf:3: backend 'b': address 'x' is neither an IPv4 nor an IPv6 address\n"
+		 "sluice.conf:4: backend 'c': id -1 is outside 1..65535\n"},
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+}
+
+static void gives_each_address_a_number(void **state)
+{
+	struct model *model = assert_loads(
+		ETH0 "pools = ( { name = 'x'; backends = ( { name = 'a'; address = '10.0.0.1'; },"
+		     "{ name = 'b'; address = '10.1.244.204'; id = 65535; } ); },"
+		     "{ name = 'y'; backends = ( { name = 'c'; address = '::ffff:10.0.0.1'; },"
+		     "{ name = 'd'; address = '10.1.244.204'; id = 0xffff; },"
+		     "{ name = 'e'; address = '2001:db8::1'; id = 1; } ); } );\n");
+
+	(void)state;
+	assert_int_equal(model->pools[0].backends[0].hint, 34444);
+	assert_int_equal(model->pools[0].backends[1].hint, 65535);
+	assert_int_equal(model->pools[1].backends[0].hint, 34444);
+	assert_int_equal(model->pools[1].backends[1].hint, 65535);
+	assert_int_equal(model->pools[1].backends[2].hint, 1);
 	model_free(model);
 }
 
@@ -191,6 +262,8 @@ static void mixes_families_in_a_pool(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(refuses_bad_ids),
+		cmocka_unit_test(gives_each_address_a_number),
 		cmocka_unit_test(refuses_bad_server_ids),
 		cmocka_unit_test(keeps_a_server_id_once_for_an_address),
 		cmocka_unit_test(refuses_bad_tunnels),

@@ -151,6 +151,12 @@ static void refuses_bad_values(void **state)
 		 VIP_A "quic 'none' is not known; known: 'katran', 'quic-lb'\n"},
 		{TCP("track = 'on';"),
 		 VIP_A "track 'on' is not known; known: 'moving', 'always', 'never'\n"},
+		{TCP("hint = 'on';"),
+		 VIP_A "hint 'on' is not known; known: 'moving', 'always', 'off'\n"},
+		{TCP("failover = true;"),
+		 VIP_A "failover must be a string '...', not true or false\n"},
+		{UDP("failover = 'ranks';"),
+		 VIP_A "failover 'ranks' is not known; known: 'rank', 'rebuild'\n"},
 		{UDP("quic = true;"), VIP_A "quic must be a string '...', not true or false\n"},
 		{UDP("quic = 'quic-lb'; quic_server_id_bytes = 5;"),
 		 VIP_A "quic_server_id_bytes 5 is outside 1..4\n"},
@@ -198,6 +204,8 @@ struct expected {
 	bool tcp_server_id;
 	bool udp_stable;
 	enum model_track track;
+	enum model_hint hint;
+	enum model_failover failover;
 };
 
 static void takes_every_choice(void **state)
@@ -215,6 +223,10 @@ static void takes_every_choice(void **state)
 		 {.hash = MODEL_HASH_DESTINATION_PORT, .track = MODEL_TRACK_MOVING}},
 		{UDP("hash = 'with_destination_port'; track = 'never';"),
 		 {.hash = MODEL_HASH_WITH_DESTINATION_PORT, .track = MODEL_TRACK_NEVER}},
+		{TCP("hint = 'moving'; failover = 'rank';"), {.track = MODEL_TRACK_MOVING}},
+		{TCP("hint = 'always'; failover = 'rebuild';"),
+		 {.hint = MODEL_HINT_ALWAYS, .failover = MODEL_FAILOVER_REBUILD}},
+		{UDP("hint = 'off';"), {.track = MODEL_TRACK_ALWAYS, .hint = MODEL_HINT_OFF}},
 		{UDP("quic = 'katran';"), {.quic = MODEL_QUIC_KATRAN, .track = MODEL_TRACK_ALWAYS}},
 		{UDP("quic = 'quic-lb';"),
 		 {.quic = MODEL_QUIC_LB, .bytes = 3, .track = MODEL_TRACK_ALWAYS}},
@@ -240,6 +252,8 @@ static void takes_every_choice(void **state)
 		assert_int_equal(vip->tcp_server_id, expected->tcp_server_id);
 		assert_int_equal(vip->udp_stable, expected->udp_stable);
 		assert_int_equal(vip->track, expected->track);
+		assert_int_equal(vip->hint, expected->hint);
+		assert_int_equal(vip->failover, expected->failover);
 		model_free(model);
 	}
 }

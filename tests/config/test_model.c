@@ -87,12 +87,16 @@ static void names_hashes_quic_tracking_and_tunnels(void **state)
 		"tuple", "no_source_port", "destination_port", "with_destination_port"};
 	static const char *const quics[MODEL_QUIC_MAX] = {"none", "katran", "quic-lb"};
 	static const char *const tracks[MODEL_TRACK_MAX] = {"moving", "always", "never"};
+	static const char *const hints[MODEL_HINT_MAX] = {"moving", "always", "off"};
+	static const char *const failovers[MODEL_FAILOVER_MAX] = {"rank", "rebuild"};
 	static const char *const tunnels[MODEL_TUNNEL_MAX] = {"ipip", "gue"};
 
 	(void)state;
 	assert_words(model_hash_names, hashes, MODEL_HASH_MAX);
 	assert_words(model_quic_names, quics, MODEL_QUIC_MAX);
 	assert_words(model_track_names, tracks, MODEL_TRACK_MAX);
+	assert_words(model_hint_names, hints, MODEL_HINT_MAX);
+	assert_words(model_failover_names, failovers, MODEL_FAILOVER_MAX);
 	assert_words(model_tunnel_names, tunnels, MODEL_TUNNEL_MAX);
 }
 
