@@ -218,24 +218,24 @@ struct sluice_fragment {
 /* Why a packet left the program: X(NAME, name, one line for the manual). */
 #define SLUICE_OUTCOMES(X) \
 	X(FORWARDED, "forwarded", "sent to a backend through the tunnel") \
-	X(LOCAL, "local", "the backend is this host: left to it without a tunnel") \
+	X(LOCAL, "local", "the backend is this host: left to it, no tunnel") \
 	X(ECHO, "echo", "echo request to a VIP: answered") \
-	X(EGRESS, "egress", "tunnelled to us for elsewhere: sent on without the tunnel") \
+	X(EGRESS, "egress", "tunnelled to us for elsewhere: sent on, no tunnel") \
 	X(TOO_BIG, "too_big", "does not fit the tunnel: the sender was told the MTU") \
 	X(NOT_IP, "not_ip", "neither IPv4 nor IPv6 (ARP, ...): left to the host") \
-	X(MALFORMED, "malformed", "headers contradict the frame's length: left to the host") \
-	X(NOT_L4, "not_l4", "not TCP, UDP or an ICMP message for a VIP: left to the host") \
+	X(MALFORMED, "malformed", "headers contradict the frame: left to the host") \
+	X(NOT_L4, "not_l4", "not TCP, UDP or ICMP for a VIP: left to the host") \
 	X(NOT_VIP, "not_vip", "destination is not a VIP: left to the host") \
 	X(ECHO_LIMITED, "echo_limited", "echo request to a VIP above the rate limit: dropped") \
 	X(TOO_BIG_LIMITED, "too_big_limited", \
-	  "does not fit the tunnel, above the rate limit: dropped") \
+	  "does not fit the tunnel, rate limit: dropped") \
 	X(TOO_BIG_NO_DF, "too_big_no_df", \
-	  "does not fit the tunnel, sender allows fragments: dropped") \
+	  "does not fit the tunnel, no DF: dropped") \
 	X(FRAGMENT_LOST, "fragment_lost", "a fragment for a VIP without its first one: dropped") \
 	X(DENIED, "denied", "client is denied by the VIP's prefixes: dropped") \
 	X(NO_BACKEND, "no_backend", "the VIP has no backend for it: dropped") \
 	X(NO_NEXTHOP, "no_nexthop", "the way to the backend is not resolved: dropped") \
-	X(NO_HEADROOM, "no_headroom", "the driver left no room for the outer header: dropped") \
+	X(NO_HEADROOM, "no_headroom", "no room for the outer header: dropped") \
 	X(TTL, "ttl", "tunnelled to us with its last hop used up: dropped")
 
 enum sluice_outcome {
@@ -247,10 +247,10 @@ enum sluice_outcome {
 
 /* What happened to a packet on its way, beside its outcome. */
 #define SLUICE_EVENTS(X) \
-	X(ID_USED, "id_used", "went to the backend that its connection or server id names") \
-	X(ID_UNKNOWN, "id_unknown", "its id names no backend, or one that is out: hashed") \
+	X(ID_USED, "id_used", "went to the backend that its id names") \
+	X(ID_UNKNOWN, "id_unknown", "its id names no backend that serves: hashed") \
 	X(FLOW_HIT, "flow_hit", "went where the flow table says") \
-	X(FLOW_OLD, "flow_old", "not known, in a slot that moves: went to its other owner") \
+	X(FLOW_OLD, "flow_old", "not known, its slot moves: went to the old owner") \
 	X(HINTED, "hinted", "the outer header names the slot's other owner") \
 	X(SOURCE_USED, "source_used", "went to the target of its client's prefix") \
 	X(ICMP_ERROR, "icmp_error", "ICMP error, followed the flow it quotes") \

@@ -61,14 +61,10 @@ static void reply_arrives_and_request_was_sent(void **state)
 	static const char expected[] =
 		"SLUC\0\1\0\1\0\0\0\x2e{\"command\":\"drain\",\"args\":{\"backend\":\"web-1\"}}";
 	struct fixture *f = *state;
-	_cleanup_(client_freep)
-	struct client *client = NULL;
-	_cleanup_(json_decrefp)
-	json_t *document = NULL;
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
-	_cleanup_(closep)
-	int fd = -1;
+	_cleanup_(client_freep) struct client *client = NULL;
+	_cleanup_(json_decrefp) json_t *document = NULL;
+	_cleanup_(diag_fini) struct diag diag = {0};
+	_cleanup_(closep) int fd = -1;
 	char request[256];
 
 	assert_int_equal(client_open(&client, f->path, CLIENT_TIMEOUT_MS, &diag), 0);
@@ -116,14 +112,10 @@ static void answers_that_are_none_are_told_apart(void **state)
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		_cleanup_(client_freep)
-		struct client *client = NULL;
-		_cleanup_(diag_fini)
-		struct diag diag = {0};
-		_cleanup_(freep)
-		char *text = NULL;
-		_cleanup_(closep)
-		int fd = -1;
+		_cleanup_(client_freep) struct client *client = NULL;
+		_cleanup_(diag_fini) struct diag diag = {0};
+		_cleanup_(freep) char *text = NULL;
+		_cleanup_(closep) int fd = -1;
 		json_t *document = NULL;
 		const char *expected = cases[i].text;
 		const char *got;
@@ -150,10 +142,8 @@ static void answers_that_are_none_are_told_apart(void **state)
 static void refusal_before_the_request_is_read(void **state)
 {
 	struct fixture *f = *state;
-	_cleanup_(client_freep)
-	struct client *client = NULL;
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(client_freep) struct client *client = NULL;
+	_cleanup_(diag_fini) struct diag diag = {0};
 	json_t *document = NULL;
 	int fd;
 
@@ -169,10 +159,8 @@ static void refusal_before_the_request_is_read(void **state)
 static void silent_daemon_times_out(void **state)
 {
 	struct fixture *f = *state;
-	_cleanup_(client_freep)
-	struct client *client = NULL;
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(client_freep) struct client *client = NULL;
+	_cleanup_(diag_fini) struct diag diag = {0};
 	json_t *document = NULL;
 
 	assert_int_equal(client_open(&client, f->path, 10, &diag), 0);
@@ -185,8 +173,7 @@ static void silent_daemon_times_out(void **state)
 static void check_open(const char *path, int err, const char *text)
 {
 	struct client *client = NULL;
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(diag_fini) struct diag diag = {0};
 
 	assert_int_equal(client_open(&client, path, CLIENT_TIMEOUT_MS, &diag), err);
 	assert_null(client);
@@ -242,8 +229,7 @@ static void forbidden_socket_names_its_group(void **state)
 		skip();
 	}
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		_cleanup_(diag_fini)
-		struct diag diag = {0};
+		_cleanup_(diag_fini) struct diag diag = {0};
 
 		assert_int_equal(chown(f->path, 0, cases[i].group), 0);
 		assert_int_equal(chmod(f->path, cases[i].mode), 0);

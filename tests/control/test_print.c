@@ -23,8 +23,7 @@
 /* What @print makes of the JSON in @document; the caller frees it. */
 static char *printed(print_fn *print, const char *document, bool all)
 {
-	_cleanup_(json_decrefp)
-	json_t *json = json_loads(document, 0, NULL);
+	_cleanup_(json_decrefp) json_t *json = json_loads(document, 0, NULL);
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
@@ -59,8 +58,8 @@ struct print_case {
 static void check(const struct print_case *cases, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		_cleanup_(freep)
-		char *text = printed(cases[i].print, cases[i].document, cases[i].all);
+		_cleanup_(freep) char *text =
+			printed(cases[i].print, cases[i].document, cases[i].all);
 
 		assert_string_equal(text, cases[i].expected);
 		assert_in_range(longest_line(text), 1, COLUMNS_MAX);
@@ -213,7 +212,7 @@ static void counters_leave_out_zeros_unless_all_are_asked_for(void **state)
 		{print_counters, false, "{\"total\": {\"teleported\": 2, \"not_l4\": 3}}",
 		 "total\n"
 		 "  teleported  2\n"
-		 "  not_l4      3  neither TCP nor UDP: left to the host\n"},
+		 "  not_l4      3  not TCP, UDP or ICMP for a VIP: left to the host\n"},
 		{print_counters, false, "{}", "total: nothing counted\n"},
 	};
 
@@ -223,12 +222,9 @@ static void counters_leave_out_zeros_unless_all_are_asked_for(void **state)
 
 static void every_outcome_fits_the_width(void **state)
 {
-	_cleanup_(json_decrefp)
-	json_t *document = json_object();
-	_cleanup_(freep)
-	char *json = NULL;
-	_cleanup_(freep)
-	char *text = NULL;
+	_cleanup_(json_decrefp) json_t *document = json_object();
+	_cleanup_(freep) char *json = NULL;
+	_cleanup_(freep) char *text = NULL;
 	json_t *total = json_object();
 
 	(void)state;
@@ -298,10 +294,8 @@ static void long_names_are_not_cut(void **state)
 {
 	static const char name[] =
 		"k\xc3\xa4se-and-other-things-of-a-name-that-is-far-longer-than-usual";
-	_cleanup_(freep)
-	char *document = NULL;
-	_cleanup_(freep)
-	char *text = NULL;
+	_cleanup_(freep) char *document = NULL;
+	_cleanup_(freep) char *text = NULL;
 
 	(void)state;
 	assert_true(asprintf(&document,

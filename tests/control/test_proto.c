@@ -22,10 +22,8 @@
 
 static void packed_message_has_the_documented_bytes(void **state)
 {
-	_cleanup_(json_decrefp)
-	json_t *request = proto_request("status", NULL);
-	_cleanup_(freep)
-	char *bytes = NULL;
+	_cleanup_(json_decrefp) json_t *request = proto_request("status", NULL);
+	_cleanup_(freep) char *bytes = NULL;
 	struct diag diag = {0};
 	size_t size;
 
@@ -39,14 +37,11 @@ static void packed_message_has_the_documented_bytes(void **state)
 
 static void packed_message_reads_back(void **state)
 {
-	_cleanup_(json_decrefp)
-	json_t *args = json_pack("{s:s, s:i}", "backend", "web-1", "weight", 7);
-	_cleanup_(json_decrefp)
-	json_t *request = proto_request("weight", json_incref(args));
-	_cleanup_(json_decrefp)
-	json_t *back = NULL;
-	_cleanup_(freep)
-	char *bytes = NULL;
+	_cleanup_(json_decrefp) json_t *args =
+		json_pack("{s:s, s:i}", "backend", "web-1", "weight", 7);
+	_cleanup_(json_decrefp) json_t *request = proto_request("weight", json_incref(args));
+	_cleanup_(json_decrefp) json_t *back = NULL;
+	_cleanup_(freep) char *bytes = NULL;
 	struct proto_header header;
 	struct diag diag = {0};
 	size_t size;
@@ -108,8 +103,7 @@ static void header_is_judged(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct proto_header header = {0};
-		_cleanup_(diag_fini)
-		struct diag diag = {0};
+		_cleanup_(diag_fini) struct diag diag = {0};
 
 		assert_int_equal(proto_read_header(&header, cases[i].bytes, cases[i].size, &diag),
 				 cases[i].err);
@@ -144,10 +138,8 @@ static void payload_is_judged(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		_cleanup_(json_decrefp)
-		json_t *json = NULL;
-		_cleanup_(diag_fini)
-		struct diag diag = {0};
+		_cleanup_(json_decrefp) json_t *json = NULL;
+		_cleanup_(diag_fini) struct diag diag = {0};
 
 		assert_int_equal(proto_read_payload(&json, cases[i].bytes, cases[i].size, &diag),
 				 cases[i].text ? -EPROTO : 0);
@@ -164,10 +156,8 @@ static void payload_is_judged(void **state)
 /* Nests deeper than any stack should be asked to follow. */
 static void payload_of_endless_depth_is_refused(void **state)
 {
-	_cleanup_(freep)
-	char *bytes = malloc(PROTO_REQUEST_MAX);
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(freep) char *bytes = malloc(PROTO_REQUEST_MAX);
+	_cleanup_(diag_fini) struct diag diag = {0};
 	json_t *json = NULL;
 
 	(void)state;
@@ -180,16 +170,11 @@ static void payload_of_endless_depth_is_refused(void **state)
 
 static void document_that_cannot_be_sent_is_refused(void **state)
 {
-	_cleanup_(json_decrefp)
-	json_t *array = json_array();
-	_cleanup_(json_decrefp)
-	json_t *large = NULL;
-	_cleanup_(freep)
-	char *text = calloc(1, PROTO_REQUEST_MAX + 1);
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
-	_cleanup_(freep)
-	char *bytes = NULL;
+	_cleanup_(json_decrefp) json_t *array = json_array();
+	_cleanup_(json_decrefp) json_t *large = NULL;
+	_cleanup_(freep) char *text = calloc(1, PROTO_REQUEST_MAX + 1);
+	_cleanup_(diag_fini) struct diag diag = {0};
+	_cleanup_(freep) char *bytes = NULL;
 	size_t size = 0;
 
 	(void)state;
@@ -222,8 +207,7 @@ static void truncation_tells_what_came(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		_cleanup_(diag_fini)
-		struct diag diag = {0};
+		_cleanup_(diag_fini) struct diag diag = {0};
 
 		proto_truncated(&diag, "SLUC\0\1\0\1\0\0\1\54{", cases[i].size);
 		assert_int_equal(diag.n, 1);
@@ -247,8 +231,7 @@ static void error_text_is_cleaned(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		_cleanup_(json_decrefp)
-		json_t *error = proto_error(cases[i].text);
+		_cleanup_(json_decrefp) json_t *error = proto_error(cases[i].text);
 
 		assert_string_equal(json_string_value(json_object_get(error, "error")),
 				    cases[i].expected);
@@ -257,8 +240,7 @@ static void error_text_is_cleaned(void **state)
 
 static void long_path_is_refused(void **state)
 {
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(diag_fini) struct diag diag = {0};
 	struct sockaddr_un addr = {0};
 	char path[109];
 
@@ -276,10 +258,8 @@ static void long_path_is_refused(void **state)
 /* Reads @bytes as a receiver does. Whatever it holds, the result is a document or one message. */
 static bool read_message(const char *bytes, size_t size)
 {
-	_cleanup_(json_decrefp)
-	json_t *json = NULL;
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(json_decrefp) json_t *json = NULL;
+	_cleanup_(diag_fini) struct diag diag = {0};
 	struct proto_header header;
 	int err;
 
@@ -296,10 +276,9 @@ static bool read_message(const char *bytes, size_t size)
 /* Each byte in turn takes each value; the buffer is exact, so that ASan sees any step beyond. */
 static void no_changed_byte_does_harm(void **state)
 {
-	_cleanup_(json_decrefp)
-	json_t *request = proto_request("drain", json_pack("{s:s}", "backend", "w\xc3\xa9\"1"));
-	_cleanup_(freep)
-	char *bytes = NULL;
+	_cleanup_(json_decrefp) json_t *request =
+		proto_request("drain", json_pack("{s:s}", "backend", "w\xc3\xa9\"1"));
+	_cleanup_(freep) char *bytes = NULL;
 	struct diag diag = {0};
 	size_t size, good = 0;
 

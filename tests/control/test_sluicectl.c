@@ -84,12 +84,9 @@ static int tear_down(void **state)
 /* Answers the connection that waits at @listener, and keeps the request's payload. */
 static void play_daemon(int listener, enum proto_type type, const char *reply, char *request)
 {
-	_cleanup_(json_decrefp)
-	json_t *document = json_loads(reply, 0, NULL);
-	_cleanup_(freep)
-	char *bytes = NULL;
-	_cleanup_(closep)
-	int fd = accept(listener, NULL, NULL);
+	_cleanup_(json_decrefp) json_t *document = json_loads(reply, 0, NULL);
+	_cleanup_(freep) char *bytes = NULL;
+	_cleanup_(closep) int fd = accept(listener, NULL, NULL);
 	char message[TEXT_MAX];
 	struct diag diag = {0};
 	size_t size = 0;
@@ -115,12 +112,9 @@ static void read_file(int fd, char *text)
 static void run(struct result *r, const struct fixture *f, const char *const *args,
 		enum proto_type type, const char *reply)
 {
-	_cleanup_(closep)
-	int out = memfd_create("out", MFD_CLOEXEC);
-	_cleanup_(closep)
-	int err = memfd_create("err", MFD_CLOEXEC);
-	_cleanup_(closep)
-	int ended = -1;
+	_cleanup_(closep) int out = memfd_create("out", MFD_CLOEXEC);
+	_cleanup_(closep) int err = memfd_create("err", MFD_CLOEXEC);
+	_cleanup_(closep) int ended = -1;
 	const char *argv[ARGS_MAX + 4] = {"sluicectl", "-s", f->path};
 	struct pollfd events[2];
 	pid_t pid;
@@ -259,7 +253,8 @@ static void wrong_usage_asks_nothing_and_is_status_2(void **state)
 		{{NULL}, "usage: sluicectl [-j] [-s SOCKET] COMMAND"},
 		{{"drian", "web-1"}, "unknown command \"drian\", did you mean \"drain\"?\n"},
 		{{"frobnicate"}, "unknown command \"frobnicate\" (sluicectl help lists them)\n"},
-		{{"drain"}, "usage: sluicectl [-j] [-s SOCKET] drain BACKEND [--pool P]\n"},
+		{{"drain"},
+		 "usage: sluicectl [-j] [-s SOCKET] drain BACKEND [--pool P] [--wait]\n"},
 		{{"drain", "web-1", "web-2"}, "usage: sluicectl [-j] [-s SOCKET] drain BACKEND"},
 		{{"status", "now"}, "usage: sluicectl [-j] [-s SOCKET] status\n"},
 		{{"status", "--pool", "web"}, "usage: sluicectl [-j] [-s SOCKET] status\n"},
