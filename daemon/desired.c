@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "config/cleanup.h"
+#include "config/hint.h"
 #include "daemon/layout.h"
 
 /* Room in `rings` is made in steps of this many slots: 1 MiB. */
@@ -115,6 +116,7 @@ static void fill_backend(struct desired_backend *b, const struct desired_input *
 	b->weight_wished = wish && wish->weight;
 	b->weight = b->weight_wished ? wish->weight : backend->weight;
 	b->record.addr = backend->address;
+	b->record.hint = htobe16(backend->hint);
 	set_tunnel(&b->record, &pool->tunnel);
 	b->up = true;
 	if (b->state != MODEL_STATE_DISABLED)
@@ -151,6 +153,7 @@ static void add_leaving(struct desired *d, const struct desired_input *in,
 		.address = member->address,
 		.weight = member->weight,
 		.state = MODEL_STATE_DRAINING,
+		.hint = hint_number(&member->address),
 	};
 	fill_backend(b, in, &l->pool, &l->backend);
 	b->state = MODEL_STATE_DRAINING;
@@ -188,10 +191,23 @@ static bool is_member(enum model_state state)
 	return state == MODEL_STATE_ACTIVE || state == MODEL_STATE_FILLING;
 }
 
-/* Without health checks nobody fails over: the first rank is all there is to know. */
-static unsigned int ranks_for(const struct model_pool *pool)
+/*
+ * Without health checks nobody fails over, and a ring that is rebuilt has no one down: the first rank
+ * is all there is to know.
+ */
+static unsigned int ranks_for(const struct model_vip *vip, const struct model_pool *pool)
 {
-	return pool->check.type == MODEL_CHECK_NONE ? 1 : RING_RANKS;
+	return pool->check.type == MODEL_CHECK_NONE || vip->failover == MODEL_FAILOVER_REBUILD
+		       ? 1
+		       : RING_RANKS;
+}
+
+/* The backend's weight in the ring that is to be; 0: it is no member. */
+static unsigned int ring_weight(const struct desired_backend *b, const struct model_vip *vip)
+{
+	if (!is_member(b->state) || (!b->up && vip->failover == MODEL_FAILOVER_REBUILD))
+		return 0;
+	return b->weight;
 }
 
 /* The ring over the members of @pool, whose backends begin at owners->first. */
@@ -204,7 +220,7 @@ static int set_ring(struct desired_owners *owners, const struct desired *d,
 	struct ring_spec spec = {
 		.maglev = vip->maglev,
 		.size = vip->ring_size,
-		.ranks = ranks_for(pool),
+		.ranks = ranks_for(vip, pool),
 		.members = members,
 		.n = n,
 	};
@@ -215,14 +231,14 @@ static int set_ring(struct desired_owners *owners, const struct desired *d,
 		const struct desired_backend *b = &d->backends[owners->first + i];
 
 		members[i].address = b->backend->address;
-		members[i].weight = is_member(b->state) ? b->weight : 0;
+		members[i].weight = ring_weight(b, vip);
 	}
 	return ring_cache_get(cache, &spec, &owners->ring);
 }
 
 /* The ring of the old generation; one of another size has other slots, and names no owners. */
 static int set_old_ring(struct desired_owners *owners, const struct desired *d,
-			const struct generation *old, const struct model_pool *pool,
+			const struct generation *old, const struct model_vip *vip,
 			struct ring_cache *cache)
 {
 	size_t n = old->n_members;
@@ -230,7 +246,7 @@ static int set_old_ring(struct desired_owners *owners, const struct desired *d,
 	struct ring_spec spec = {
 		.maglev = old->maglev,
 		.size = old->ring_size,
-		.ranks = ranks_for(pool),
+		.ranks = ranks_for(vip, vip->pool),
 		.members = members,
 		.n = n,
 	};
@@ -295,6 +311,8 @@ static uint32_t vip_flags(const struct model_vip *vip)
 	     (vip->quic || vip->tcp_server_id || vip->udp_stable)))
 		flags |= SLUICE_VIP_TRACK;
 	flags |= vip->track == MODEL_TRACK_NEVER ? SLUICE_VIP_NO_TRACK : 0;
+	flags |= vip->hint == MODEL_HINT_ALWAYS ? SLUICE_VIP_HINT_ALWAYS : 0;
+	flags |= vip->hint == MODEL_HINT_OFF ? SLUICE_VIP_NO_HINT : 0;
 	flags |= vip->port ? 0 : SLUICE_VIP_ANY_PORT;
 	flags |= vip->tcp_server_id ? SLUICE_VIP_TCP_ID : 0;
 	flags |= vip->udp_stable ? SLUICE_VIP_UDP_ID : 0;
@@ -357,7 +375,7 @@ static int fill_vip(struct desired *d, size_t i, const size_t *pool_first,
 	d->n_vips++;
 	err = set_ring(&v->owners, d, vip, vip->pool, in->rings);
 	if (!err && generation && generation->moving)
-		err = set_old_ring(&v->owners, d, &generation->old, vip->pool, in->rings);
+		err = set_old_ring(&v->owners, d, &generation->old, vip, in->rings);
 	return err ? err : fill_targets(d, i, pool_first, in->rings);
 }
 
