@@ -122,7 +122,7 @@ static int shared_attach(struct xdp_program **out, unsigned int ifindex, enum xd
 {
 	_cleanup_(object_closep) struct bpf_object *object = program->open_again(program->ctx);
 	_cleanup_(program_closep) struct xdp_program *xp = NULL;
-	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = object, .prog_name = "sluice");
+	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = object, .prog_name = program->name);
 	int err;
 
 	if (!object)
@@ -264,11 +264,10 @@ static void explain(struct diag *diag, const char *ifname, enum model_mode mode,
 			 "\"generic\"",
 			 ifname, strerror(-err));
 	else if (err == -EPERM)
-		diag_add(
-			diag, NULL, 0,
-			"interface \"%s\": attaching is not permitted; sluiced needs CAP_NET_ADMIN "
-			"and CAP_BPF",
-			ifname);
+		diag_add(diag, NULL, 0,
+			 "interface \"%s\": attaching is not permitted without root, or "
+			 "CAP_NET_ADMIN and CAP_BPF",
+			 ifname);
 	else
 		diag_add(diag, NULL, 0, "interface \"%s\": cannot attach: %s", ifname,
 			 strerror(-err));

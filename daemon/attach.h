@@ -15,7 +15,8 @@
 
 /* What is attached. */
 struct attach_program {
-	int fd; /* loaded as an XDP program of its own */
+	const char *name; /* of its function */
+	int fd;           /* loaded as an XDP program of its own */
 	/*
 	 * For the dispatcher, which loads a program in its own way: a second object, opened and not
 	 * loaded, with the same settings and maps. It belongs to the caller. NULL: no memory.

@@ -37,6 +37,7 @@ static struct bpf_object *open_again(void *ctx)
 static struct attach_program program_of(struct datapath *dp)
 {
 	return (struct attach_program){
+		.name = "sluice",
 		.fd = program_fd(&dp->program),
 		.open_again = open_again,
 		.ctx = dp,

@@ -139,7 +139,7 @@ static int make_pin_dir(const char *pin_dir, struct diag *diag)
 			diag_add(diag, NULL, 0, "pin_dir \"%s\": cannot make \"%s\": %s%s", pin_dir,
 				 path, strerror(err),
 				 err == EACCES || err == EPERM
-					 ? "; sluiced needs root, and a BPF file system takes no "
+					 ? "; it takes root, and a BPF file system takes no "
 					   "dot in a name"
 					 : "");
 			return -err;
@@ -163,7 +163,7 @@ static int lock_pin_dir(int *out, const char *pin_dir, struct diag *diag)
 	err = -errno;
 	if (err == -EWOULDBLOCK) {
 		diag_add(diag, NULL, 0,
-			 "pin_dir \"%s\" is in use by another sluiced; an instance of its own "
+			 "pin_dir \"%s\" is in use by another daemon; an instance of its own "
 			 "needs a pin_dir of its own",
 			 pin_dir);
 		return -EBUSY;

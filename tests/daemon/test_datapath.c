@@ -29,26 +29,34 @@
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
-static const char *const map_names[DATAPATH_MAP_MAX] = {
-	[DATAPATH_VIPS] = "vips",
-	[DATAPATH_RINGS] = "rings",
-	[DATAPATH_BACKENDS] = "backends",
-	[DATAPATH_NAMES] = "names",
-	[DATAPATH_DEVICES] = "devices",
-	[DATAPATH_COUNTERS] = "counters",
-	[DATAPATH_BACKEND_COUNTERS] = "backend_counters",
-};
-
+/* Something for every map. */
 static const char config_text[] =
 	"interfaces = ( { name = \"v0\"; gateway_mac = \"" FRAME_GATEWAY_TEXT "\"; } );\n"
+	"decap = ( \"10.200.9.9\" );\n"
 	"pools = ( { name = \"web\"; backends = (\n"
-	"    { name = \"web-1\"; address = \"10.0.0.1\"; },\n"
+	"    { name = \"web-1\"; address = \"10.0.0.1\"; server_ids = [ 1022, 7 ]; },\n"
 	"    { name = \"web-2\"; address = \"10.0.0.2\"; } ); } );\n"
 	"vips = ( { name = \"www\"; address = \"10.200.1.1\"; port = 80; protocol = \"tcp\";\n"
+	"    pool = \"web\"; ring_size = 4093; track = \"always\";\n"
+	"    allow = [ \"192.168.0.0/16\" ]; deny = [ \"192.168.9.0/24\" ];\n"
+	"    sources = ( { prefix = \"192.168.8.0/24\"; backend = \"web-2\"; } ); },\n"
+	"  { name = \"wide\"; address = \"10.201.0.0/16\"; port = 80; protocol = \"tcp\";\n"
 	"    pool = \"web\"; ring_size = 4093; } );\n";
 
-static const struct datapath_size small = {.vips = 4, .backends = 8, .ring_slots = 2 * 4096};
-static const struct datapath_size large = {.vips = 9, .backends = 20, .ring_slots = 5 * 4096};
+static const struct maps_size small = {
+	.vips = 4, .backends = 8, .ring_slots = 2 * 4096, .sources = 16, .fragments = 16};
+static const struct maps_size large = {
+	.vips = 9, .backends = 20, .ring_slots = 5 * 4096, .sources = 40, .fragments = 40};
+static const struct maps_size roomy = {
+	.vips = 4, .backends = 8, .ring_slots = 3 * 4096, .sources = 16, .fragments = 16};
+static const struct sluice_settings settings = {
+	.abi = SLUICE_ABI,
+	.features = SLUICE_FEATURE_TRACE | SLUICE_FEATURE_FLOWS | SLUICE_FEATURE_PREFIXES |
+		    SLUICE_FEATURE_SOURCES | SLUICE_FEATURE_ACCESS,
+	.hash_seed = SLUICE_HASH_SEED,
+	.flow_lines = 16,
+	.flow_age = 1000,
+};
 
 /* What a test has. */
 static struct lab {
@@ -90,18 +98,18 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int try_open(const struct datapath_size *size)
+static int try_open(const struct maps_size *size)
 {
 	struct datapath_options options = {
 		.pin_dir = lab.pin_dir,
 		.size = *size,
-		.settings = {.abi = SLUICE_ABI, .hash_seed = SLUICE_HASH_SEED, .trace = 1},
+		.settings = settings,
 	};
 
 	return datapath_open(&lab.dp, &options, &lab.diag);
 }
 
-static void open_dp(const struct datapath_size *size)
+static void open_dp(const struct maps_size *size)
 {
 	fixture_check(try_open(size), &lab.diag);
 }
@@ -109,6 +117,16 @@ static void open_dp(const struct datapath_size *size)
 static void close_dp(void)
 {
 	datapath_free(TAKE(lab.dp));
+}
+
+static uint32_t own_program(void)
+{
+	return program_id(datapath_program(lab.dp));
+}
+
+static int map_fd(enum map_id map)
+{
+	return program_map_fd(datapath_program(lab.dp), map);
 }
 
 static int try_attach(const char *first, enum model_mode first_mode, const char *second,
@@ -187,7 +205,7 @@ static uint32_t pinned_id(const char *prefix, const char *name)
 }
 
 struct ids {
-	uint32_t map[DATAPATH_MAP_MAX];
+	uint32_t map[MAP_MAX];
 	uint32_t program;
 };
 
@@ -195,14 +213,14 @@ static struct ids pinned_ids(void)
 {
 	struct ids ids = {.program = pinned_id("", "program")};
 
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++)
-		ids.map[i] = pinned_id("", map_names[i]);
+	for (int i = 0; i < MAP_MAX; i++)
+		ids.map[i] = pinned_id("", map_descriptions[i].name);
 	return ids;
 }
 
 static void assert_ids_equal(const struct ids *a, const struct ids *b)
 {
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++)
+	for (int i = 0; i < MAP_MAX; i++)
 		assert_int_equal(a->map[i], b->map[i]);
 	assert_int_equal(a->program, b->program);
 }
@@ -257,14 +275,12 @@ static void make_plan(void)
 static void fill(void)
 {
 	static struct frame in, out;
-	uint32_t device = if_nametoindex("v1"), max;
+	uint32_t device = if_nametoindex("v1");
 
 	lab.model = fixture_model(config_text);
 	make_plan();
 	fixture_check(datapath_apply(lab.dp, lab.plan, &lab.diag), &lab.diag);
-	assert_int_equal(bpf_map_update_elem(datapath_map_fd(lab.dp, DATAPATH_DEVICES, &max),
-					     &device, &device, BPF_ANY),
-			 0);
+	assert_int_equal(bpf_map_update_elem(map_fd(MAP_DEVICES), &device, &device, BPF_ANY), 0);
 	frame_build(&in, "4 192.168.1.1>10.200.1.1 / tcp 31337>80 A");
 	for (int i = 0; i < 3; i++) {
 		struct datapath_verdict verdict;
@@ -287,24 +303,21 @@ static void content_fini(struct content *c)
 	free(c->bytes);
 }
 
-static int compare_vips(const void *a, const void *b)
+static int compare_entries(const void *a, const void *b, void *size)
 {
-	return memcmp(a, b, sizeof(struct sluice_vip_key) + sizeof(struct sluice_vip));
+	return memcmp(a, b, *(size_t *)size);
 }
 
-/*
- * @limit: of an array only the entries below. The VIPs are sorted, since a hash has an order of
- * its own.
- */
-static struct content read_map(const struct datapath *dp, enum datapath_map map, uint32_t limit)
+/* @limit: of an array only the entries below. A hash is sorted, since it has an order of its own. */
+static struct content read_map(enum map_id map, uint32_t limit)
 {
 	struct bpf_map_info info = {0};
 	__u32 info_size = sizeof(info);
 	struct content c = {0};
 	unsigned char key[64];
 	void *previous = NULL;
-	uint32_t max;
-	int fd = datapath_map_fd(dp, map, &max);
+	uint32_t max = program_map_entries(datapath_program(lab.dp), map);
+	int fd = map_fd(map);
 	size_t value, entry;
 
 	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &info_size), 0);
@@ -323,36 +336,36 @@ static struct content read_map(const struct datapath *dp, enum datapath_map map,
 		previous = key;
 		c.size += entry;
 	}
-	if (map == DATAPATH_VIPS)
-		qsort(c.bytes, c.size / entry, entry, compare_vips);
+	if (c.size / entry < max)
+		qsort_r(c.bytes, c.size / entry, entry, compare_entries, &entry);
 	return c;
 }
 
 /* All maps' content, as far as maps of the size @size hold it. */
 struct contents {
-	struct content map[DATAPATH_MAP_MAX];
+	struct content map[MAP_MAX];
 };
 
 static void contents_fini(struct contents *c)
 {
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++)
+	for (int i = 0; i < MAP_MAX; i++)
 		content_fini(&c->map[i]);
 }
 
-static struct contents read_maps(const struct datapath_size *size)
+static struct contents read_maps(const struct maps_size *size)
 {
 	struct contents c;
 
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++) {
+	for (int i = 0; i < MAP_MAX; i++) {
 		uint32_t limit = UINT32_MAX;
 
-		if (i == DATAPATH_COUNTERS)
+		if (i == MAP_COUNTERS)
 			limit = size->vips + 1;
-		else if (i == DATAPATH_RINGS)
+		else if (i == MAP_RINGS)
 			limit = size->ring_slots / SLUICE_LINE_SLOTS;
-		else if (i != DATAPATH_VIPS && i != DATAPATH_DEVICES)
+		else if (i == MAP_BACKENDS || i == MAP_NAMES || i == MAP_BACKEND_COUNTERS)
 			limit = size->backends + 1;
-		c.map[i] = read_map(lab.dp, i, limit);
+		c.map[i] = read_map(i, limit);
 	}
 	return c;
 }
@@ -367,10 +380,10 @@ static bool all_zero(const struct content *c)
 
 static void assert_contents_equal(const struct contents *a, const struct contents *b)
 {
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++) {
+	for (int i = 0; i < MAP_MAX; i++) {
 		if (a->map[i].size != b->map[i].size ||
 		    memcmp(a->map[i].bytes, b->map[i].bytes, a->map[i].size) != 0)
-			fail_msg("the map %s holds something else", map_names[i]);
+			fail_msg("the map %s holds something else", map_descriptions[i].name);
 	}
 }
 
@@ -399,12 +412,12 @@ static void pins_and_program_outlive_the_daemon(void **state)
 	(void)state;
 	open_dp(&small);
 	attach("v0", "v1");
-	program = datapath_program_id(lab.dp);
+	program = own_program();
 	assert_int_not_equal(program, 0);
 	assert_true(port("v0")->fresh && port("v1")->fresh);
 	close_dp();
 	ids = pinned_ids();
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++)
+	for (int i = 0; i < MAP_MAX; i++)
 		assert_int_not_equal(ids.map[i], 0);
 	assert_int_equal(ids.program, program);
 	assert_int_not_equal(pinned_id("link-", "v0"), 0);
@@ -428,7 +441,7 @@ static void the_next_daemon_takes_over(void **state)
 	attach("v0", "v1");
 	fill();
 	before = read_maps(&small);
-	assert_false(all_zero(&before.map[DATAPATH_BACKEND_COUNTERS]));
+	assert_false(all_zero(&before.map[MAP_BACKEND_COUNTERS]));
 	old = pinned_ids();
 	link = pinned_id("link-", "v1");
 	close_dp();
@@ -437,7 +450,7 @@ static void the_next_daemon_takes_over(void **state)
 	new = pinned_ids();
 	assert_memory_equal(old.map, new.map, sizeof(old.map));
 	assert_int_not_equal(old.program, new.program);
-	assert_int_equal(new.program, datapath_program_id(lab.dp));
+	assert_int_equal(new.program, own_program());
 	assert_int_equal(pinned_id("link-", "v1"), link);
 	assert_int_equal(program_on("v0", NULL), new.program);
 	assert_int_equal(program_on("v1", NULL), new.program);
@@ -454,7 +467,16 @@ static void the_next_daemon_takes_over(void **state)
 	assert_int_equal(pinned_id("link-", "v1"), link);
 	make_plan();
 	assert_int_equal(lab.plan->n_steps, 1); /* the device that no backend needs */
-	assert_int_equal(lab.plan->steps[0].kind, PLAN_DEVICE_DELETE);
+	assert_int_equal(lab.plan->steps[0].kind, PLAN_ROW);
+	assert_int_equal(lab.plan->rows[0].map, MAP_DEVICES);
+	assert_null(lab.plan->rows[0].to);
+}
+
+/* Those whose size no limit changes. */
+static bool stays(enum map_id map)
+{
+	return map == MAP_DEVICES || map == MAP_TARGETS || map == MAP_STATE || map == MAP_DECAP ||
+	       map == MAP_FLOWS || map == MAP_LIMITERS;
 }
 
 /* After growing from `small` to `large`, in whatever way. */
@@ -464,11 +486,11 @@ static void check_grown(const struct contents *before, const struct ids *old, ui
 	struct ids new = pinned_ids();
 
 	assert_contents_equal(before, &after);
-	assert_true(datapath_fits(lab.dp, &large));
-	for (int i = 0; i < DATAPATH_MAP_MAX; i++)
-		assert_int_equal(old->map[i] == new.map[i], i == DATAPATH_DEVICES);
+	assert_true(datapath_fits(lab.dp, &large, &settings));
+	for (int i = 0; i < MAP_MAX; i++)
+		assert_int_equal(old->map[i] == new.map[i], stays(i));
 	assert_int_not_equal(old->program, new.program);
-	assert_int_equal(new.program, datapath_program_id(lab.dp));
+	assert_int_equal(new.program, own_program());
 	assert_int_equal(pinned_id("link-", "v0"), link);
 	assert_int_equal(program_on("v0", NULL), new.program);
 	assert_int_equal(program_on("v1", NULL), new.program);
@@ -487,9 +509,9 @@ static void growing_keeps_content_and_switches_the_ports(void **state)
 	before = read_maps(&small);
 	old = pinned_ids();
 	link = pinned_id("link-", "v0");
-	assert_true(datapath_fits(lab.dp, &small));
-	assert_false(datapath_fits(lab.dp, &large));
-	fixture_check(datapath_grow(lab.dp, &large, &lab.diag), &lab.diag);
+	assert_true(datapath_fits(lab.dp, &small, &settings));
+	assert_false(datapath_fits(lab.dp, &large, &settings));
+	fixture_check(datapath_change(lab.dp, &large, &settings, &lab.diag), &lab.diag);
 	check_grown(&before, &old, link);
 	make_plan();
 	assert_int_equal(lab.plan->slots, 0);
@@ -519,7 +541,6 @@ static void limits_raised_between_two_starts_keep_content(void **state)
 static void limits_lowered_between_two_starts_keep_the_maps(void **state)
 {
 	struct ids old, new;
-	uint32_t max;
 
 	(void)state;
 	open_dp(&large);
@@ -528,9 +549,9 @@ static void limits_lowered_between_two_starts_keep_the_maps(void **state)
 	open_dp(&small);
 	new = pinned_ids();
 	assert_memory_equal(old.map, new.map, sizeof(old.map));
-	datapath_map_fd(lab.dp, DATAPATH_BACKENDS, &max);
-	assert_int_equal(max, large.backends + 1);
-	assert_true(datapath_fits(lab.dp, &large));
+	assert_int_equal(program_map_entries(datapath_program(lab.dp), MAP_BACKENDS),
+			 large.backends + 1);
+	assert_true(datapath_fits(lab.dp, &large, &settings));
 }
 
 /* Pins a link in v1's place that takes no other program. */
@@ -560,11 +581,11 @@ static void a_port_that_cannot_be_switched_leaves_all_as_it_was(void **state)
 	attach("v.2", NULL); /* so that v1 is neither the first nor the last of the pins */
 	old = pinned_ids();
 	foreign = program_on("v1", NULL);
-	expect_error(datapath_grow(lab.dp, &large, &lab.diag), -EINVAL,
+	expect_error(datapath_change(lab.dp, &large, &settings, &lab.diag), -EINVAL,
 		     "interface \"v1\": cannot replace the running program: Invalid argument");
 	new = pinned_ids();
 	assert_ids_equal(&old, &new);
-	assert_int_equal(datapath_program_id(lab.dp), old.program);
+	assert_int_equal(own_program(), old.program);
 	assert_int_equal(program_on("v0", NULL), old.program);
 	assert_int_equal(program_on("v.2", NULL), old.program);
 	assert_int_equal(program_on("v1", NULL), foreign);
@@ -585,7 +606,11 @@ static void a_size_that_the_kernel_refuses_leaves_all_as_it_was(void **state)
 	static const char text[] =
 		"the kernel refused the program: Argument list too long (\"sluiced -v\" shows what "
 		"it said)";
-	const struct datapath_size huge = {.vips = 0xfffffff0, .backends = 8, .ring_slots = 16};
+	const struct maps_size huge = {.vips = 0x7ffffff0,
+				       .backends = 8,
+				       .ring_slots = 16,
+				       .sources = 16,
+				       .fragments = 16};
 	struct ids old, new;
 
 	(void)state;
@@ -594,7 +619,7 @@ static void a_size_that_the_kernel_refuses_leaves_all_as_it_was(void **state)
 	open_dp(&small);
 	attach("v0", NULL);
 	old = pinned_ids();
-	expect_error(datapath_grow(lab.dp, &huge, &lab.diag), -E2BIG, text);
+	expect_error(datapath_change(lab.dp, &huge, &settings, &lab.diag), -E2BIG, text);
 	close_dp();
 	expect_error(try_open(&huge), -E2BIG, text);
 	new = pinned_ids();
@@ -616,7 +641,7 @@ static void what_a_crash_left_half_pinned_is_replaced(void **state)
 	open_dp(&large);
 	assert_int_equal(n_ports(), 1);
 	ids = pinned_ids();
-	assert_int_not_equal(ids.map[DATAPATH_RINGS], 0);
+	assert_int_not_equal(ids.map[MAP_RINGS], 0);
 	assert_false(exists(pin_path("", "rings-new")));
 }
 
@@ -631,12 +656,12 @@ static void a_second_daemon_is_refused(void **state)
 	old = pinned_ids();
 	first = TAKE(lab.dp);
 	expect_error(try_open(&small), -EBUSY,
-		     "pin_dir \"%s\" is in use by another sluiced; an instance of its own needs a "
+		     "pin_dir \"%s\" is in use by another daemon; an instance of its own needs a "
 		     "pin_dir of its own",
 		     lab.pin_dir);
 	assert_null(lab.dp);
 	expect_error(datapath_remove(lab.pin_dir, &lab.diag), -EBUSY,
-		     "pin_dir \"%s\" is in use by another sluiced; an instance of its own needs a "
+		     "pin_dir \"%s\" is in use by another daemon; an instance of its own needs a "
 		     "pin_dir of its own",
 		     lab.pin_dir);
 	new = pinned_ids();
@@ -670,7 +695,7 @@ static void a_directory_with_a_dot_is_refused_with_the_reason(void **state)
 	(void)state;
 	snprintf(lab.pin_dir, sizeof(lab.pin_dir), "%s/bpf/sluice.web", netns_dir());
 	expect_error(try_open(&small), -EPERM,
-		     "pin_dir \"%s\": cannot make \"%s\": Operation not permitted; sluiced needs "
+		     "pin_dir \"%s\": cannot make \"%s\": Operation not permitted; it takes "
 		     "root, and a BPF file system takes no dot in a name",
 		     lab.pin_dir, lab.pin_dir);
 }
@@ -730,7 +755,7 @@ static void a_failed_attach_takes_only_its_own_back(void **state)
 	expect_error(try_attach("v1", MODEL_MODE_AUTO, "nix0", MODEL_MODE_AUTO), -ENODEV,
 		     "interface \"nix0\" does not exist on this host (\"ip link\" lists them)");
 	assert_int_equal(n_ports(), 1);
-	assert_int_equal(program_on("v0", NULL), datapath_program_id(lab.dp));
+	assert_int_equal(program_on("v0", NULL), own_program());
 	assert_int_equal(program_on("v1", NULL), 0);
 	assert_false(exists(pin_path("link-", "v1")));
 	assert_true(exists(pin_path("", "vips")));
@@ -743,11 +768,11 @@ static void what_is_settled_is_not_taken_back(void **state)
 	attach("v0", NULL);
 	settle("v0", NULL);
 	datapath_attach_undo(lab.dp);
-	assert_int_equal(program_on("v0", NULL), datapath_program_id(lab.dp));
+	assert_int_equal(program_on("v0", NULL), own_program());
 	assert_int_equal(n_ports(), 1);
 	attach("v0", "v1");
 	datapath_attach_undo(lab.dp);
-	assert_int_equal(program_on("v0", NULL), datapath_program_id(lab.dp));
+	assert_int_equal(program_on("v0", NULL), own_program());
 	assert_int_equal(program_on("v1", NULL), 0);
 }
 
@@ -777,7 +802,7 @@ static void auto_takes_native_where_it_can_else_generic(void **state)
 	open_dp(&small);
 	assert_int_equal(port("v0")->mode, MODEL_MODE_NATIVE);
 	assert_int_equal(port("lo")->mode, MODEL_MODE_GENERIC);
-	assert_int_equal(program_on("lo", NULL), datapath_program_id(lab.dp));
+	assert_int_equal(program_on("lo", NULL), own_program());
 }
 
 static void a_mode_can_be_changed(void **state)
@@ -795,7 +820,7 @@ static void a_mode_can_be_changed(void **state)
 	fixture_check(try_attach("v0", MODEL_MODE_NATIVE, NULL, 0), &lab.diag);
 	assert_int_equal(port("v0")->mode, MODEL_MODE_NATIVE);
 	assert_int_equal(n_ports(), 1);
-	assert_int_equal(program_on("v0", &generic), datapath_program_id(lab.dp));
+	assert_int_equal(program_on("v0", &generic), own_program());
 	assert_false(generic);
 }
 
@@ -811,9 +836,9 @@ static void a_refused_change_of_mode_leaves_the_port_running(void **state)
 		     "interface \"lo\": its driver has no native XDP (Operation not supported); "
 		     "use mode = \"auto\" or \"generic\"");
 	assert_int_equal(n_ports(), 2);
-	assert_int_equal(program_on("lo", &generic), datapath_program_id(lab.dp));
+	assert_int_equal(program_on("lo", &generic), own_program());
 	assert_true(generic);
-	assert_int_equal(program_on("v0", &generic), datapath_program_id(lab.dp));
+	assert_int_equal(program_on("v0", &generic), own_program());
 	assert_false(generic);
 	assert_int_equal(port("v0")->mode, MODEL_MODE_NATIVE);
 	assert_int_equal(port("lo")->mode, MODEL_MODE_GENERIC);
@@ -853,7 +878,7 @@ static void ports_that_are_not_named_are_detached(void **state)
 	assert_int_equal(n_ports(), 1);
 	assert_int_equal(program_on("v0", NULL), 0);
 	assert_false(exists(pin_path("link-", "v0")));
-	assert_int_equal(program_on("v1", NULL), datapath_program_id(lab.dp));
+	assert_int_equal(program_on("v1", NULL), own_program());
 }
 
 static void a_name_with_a_dot_is_a_port_like_others(void **state)
@@ -862,12 +887,12 @@ static void a_name_with_a_dot_is_a_port_like_others(void **state)
 	open_dp(&small);
 	attach("v.2", NULL);
 	settle("v.2", NULL);
-	assert_int_equal(program_on("v.2", NULL), datapath_program_id(lab.dp));
+	assert_int_equal(program_on("v.2", NULL), own_program());
 	close_dp();
 	open_dp(&small);
 	assert_int_equal(n_ports(), 1);
 	assert_non_null(port("v.2"));
-	assert_int_equal(program_on("v.2", NULL), datapath_program_id(lab.dp));
+	assert_int_equal(program_on("v.2", NULL), own_program());
 	close_dp();
 	fixture_check(datapath_remove(lab.pin_dir, &lab.diag), &lab.diag);
 	assert_int_equal(program_on("v.2", NULL), 0);
@@ -884,14 +909,14 @@ static void a_device_made_anew_is_attached_anew(void **state)
 	attach("v0", NULL);
 	assert_int_equal(n_ports(), 1);
 	assert_int_equal(port("v0")->ifindex, if_nametoindex("v0"));
-	assert_int_equal(program_on("v0", NULL), datapath_program_id(lab.dp));
+	assert_int_equal(program_on("v0", NULL), own_program());
 	close_dp();
 
 	netns_run("ip link del v0; ip link add v0 type veth peer name peer-v0; ip link set v0 up");
 	open_dp(&small);
 	assert_int_equal(n_ports(), 0);
 	attach("v0", NULL);
-	assert_int_equal(program_on("v0", NULL), datapath_program_id(lab.dp));
+	assert_int_equal(program_on("v0", NULL), own_program());
 	close_dp();
 
 	netns_run("ip link del v0");
@@ -937,6 +962,13 @@ static void what_is_not_ours_is_not_taken_down(void **state)
 
 /* --------------------------------------------------------------------------------- apply a plan */
 
+static void assert_rows_equal(const struct rows *a, const struct rows *b)
+{
+	assert_int_equal(a->n, b->n);
+	assert_true(a->n > 0);
+	assert_memory_equal(a->data, b->data, a->n * (a->key_size + a->value_size));
+}
+
 static void what_was_applied_is_what_the_maps_hold(void **state)
 {
 	_cleanup_(running_fini) struct running running = {0};
@@ -948,11 +980,18 @@ static void what_was_applied_is_what_the_maps_hold(void **state)
 	assert_int_equal(running.n_ids, small.backends + 1);
 	assert_int_equal(running.max_vips, small.vips);
 	assert_int_equal(running.n_slots, small.ring_slots);
-	assert_int_equal(running.n_vips, 1);
-	assert_memory_equal(&running.vips[0].key, &lab.desired->vips[0].key,
-			    sizeof(running.vips[0].key));
-	assert_int_equal(running.n_devices, 1);
-	assert_int_equal(running.devices[0], if_nametoindex("v1"));
+	assert_int_equal(running.max_entries[MAP_DEVICES], 64);
+	assert_int_equal(running.rows[MAP_SOURCES].n + running.rows[MAP_ACCESS].n, 0);
+	assert_int_equal(running.read_rows(&running, MAP_SOURCES), 0);
+	assert_int_equal(running.read_rows(&running, MAP_ACCESS), 0);
+	for (int i = 0; i < MAP_MAX; i++)
+		if (map_descriptions[i].kind == MAP_ROWS && i != MAP_DEVICES)
+			assert_rows_equal(&running.rows[i], &lab.plan->wanted[i]);
+	assert_int_equal(running.rows[MAP_DEVICES].n, 1);
+	assert_int_equal(*(const uint32_t *)rows_key(&running.rows[MAP_DEVICES], 0),
+			 if_nametoindex("v1"));
+	assert_int_equal(running.targets[1].backend, lab.plan->backend_ids[1]);
+	assert_memory_equal(running.state->digest, lab.plan->digest, sizeof(lab.plan->digest));
 	for (size_t i = 0; i < lab.desired->n_backends; i++) {
 		struct sluice_backend record = lab.desired->backends[i].record;
 		uint32_t id = lab.plan->backend_ids[i];
@@ -965,52 +1004,72 @@ static void what_was_applied_is_what_the_maps_hold(void **state)
 	}
 }
 
+/* A row at the end of the plan. */
+static void add_row(enum map_id map, const void *key, const void *from, const void *to)
+{
+	size_t n = lab.plan->n_rows, n_steps = lab.plan->n_steps;
+	struct plan_row *rows = reallocarray(lab.plan->rows, n + 1, sizeof(*rows));
+	struct plan_step *steps = reallocarray(lab.plan->steps, n_steps + 1, sizeof(*steps));
+
+	assert_true(rows && steps);
+	lab.plan->rows = rows;
+	lab.plan->steps = steps;
+	rows[lab.plan->n_rows++] = (struct plan_row){map, key, from, to, 0};
+	steps[lab.plan->n_steps++] = (struct plan_step){PLAN_ROW, (uint32_t)n};
+}
+
+/* Steps of all kinds, on rows of all maps. */
+static void assert_all_kinds(void)
+{
+	unsigned int kinds = 0, maps = 0, expected = 0;
+
+	for (size_t i = 0; i < lab.plan->n_steps; i++)
+		kinds |= 1u << lab.plan->steps[i].kind;
+	assert_int_equal(kinds,
+			 1u << PLAN_ROW | 1u << PLAN_BACKEND | 1u << PLAN_RING | 1u << PLAN_TARGET);
+	for (size_t i = 0; i < lab.plan->n_rows; i++)
+		maps |= 1u << lab.plan->rows[i].map;
+	for (int i = 0; i < MAP_MAX; i++)
+		expected |= (unsigned int)(map_descriptions[i].kind == MAP_ROWS) << i;
+	assert_int_equal(maps, expected);
+}
+
 /* A change of all kinds, and at its end a step that the kernel refuses. */
 static void a_failing_step_takes_all_back(void **state)
 {
 	static const char changed[] =
 		"interfaces = ( { name = \"v0\"; gateway_mac = \"02:00:00:00:00:99\"; } );\n"
 		"pools = ( { name = \"web\"; backends = (\n"
-		"    { name = \"web-2\"; address = \"10.0.0.2\"; },\n"
+		"    { name = \"web-2\"; address = \"10.0.0.2\"; server_ids = [ 1022 ]; },\n"
 		"    { name = \"web-3\"; address = \"10.0.0.3\"; } ); } );\n"
 		"vips = (\n"
 		"  { name = \"www\"; address = \"10.200.1.1\"; port = 80; protocol = \"tcp\";\n"
-		"    pool = \"web\"; ring_size = 4093; },\n"
+		"    pool = \"web\"; ring_size = 4093; deny = [ \"192.168.9.0/24\" ];\n"
+		"    sources = ( { prefix = \"192.168.8.0/24\"; backend = \"web-3\"; } ); },\n"
 		"  { name = \"dns\"; address = \"10.200.1.1\"; port = 53; protocol = \"udp\";\n"
 		"    pool = \"web\"; ring_size = 4093; } );\n";
-	const struct datapath_size first_ring = {
-		.vips = small.vips, .backends = small.backends, .ring_slots = 4096};
+	static const uint32_t nowhere = 4711;
+	uint32_t v0 = if_nametoindex("v0");
 	_cleanup_(contents_fini) struct contents before = {0};
 	_cleanup_(contents_fini) struct contents after = {0};
-	unsigned int kinds = 0;
-	struct plan_step *steps;
+	const struct rows *vips;
 
 	(void)state;
-	open_dp(&small);
+	open_dp(&roomy);
 	fill();
-	before = read_maps(&first_ring);
+	before = read_maps(&small);
 	model_free(lab.model);
 	lab.model = fixture_model(changed);
 	make_plan();
-	for (size_t i = 0; i < lab.plan->n_steps; i++)
-		kinds |= 1u << lab.plan->steps[i].kind;
-	assert_int_equal(kinds, 1u << PLAN_BACKEND_SET | 1u << PLAN_RING_WRITE |
-					1u << PLAN_VIP_SET | 1u << PLAN_BACKEND_CLEAR |
-					1u << PLAN_DEVICE_DELETE);
-	steps = reallocarray(lab.plan->steps, lab.plan->n_steps + 4, sizeof(*steps));
-	assert_non_null(steps);
-	lab.plan->steps = steps;
-	for (int i = 0; i < 2; i++) /* the old one and the new one */
-		steps[lab.plan->n_steps++] = (struct plan_step){
-			.kind = PLAN_VIP_DELETE,
-			.key = lab.desired->vips[i].key,
-		};
-	steps[lab.plan->n_steps++] =
-		(struct plan_step){.kind = PLAN_DEVICE_ADD, .id = if_nametoindex("v0")};
-	steps[lab.plan->n_steps++] = (struct plan_step){.kind = PLAN_DEVICE_ADD, .id = 4711};
+	assert_all_kinds();
+	vips = &lab.plan->wanted[MAP_VIPS];
+	for (size_t i = 0; i < vips->n; i++) /* the old ones and the new one */
+		add_row(MAP_VIPS, rows_key(vips, i), rows_value(vips, i), NULL);
+	add_row(MAP_DEVICES, &v0, NULL, &v0);
+	add_row(MAP_DEVICES, &nowhere, NULL, &nowhere);
 	expect_error(datapath_apply(lab.dp, lab.plan, &lab.diag), -EINVAL,
 		     "writing the map \"devices\": Invalid argument; nothing was changed");
-	after = read_maps(&first_ring);
+	after = read_maps(&small);
 	assert_contents_equal(&before, &after);
 }
 
@@ -1028,8 +1087,9 @@ static void a_backend_that_is_gone_leaves_only_its_generation(void **state)
 	make_plan();
 	fixture_check(datapath_apply(lab.dp, lab.plan, &lab.diag), &lab.diag);
 	assert_int_equal(datapath_running(lab.dp, &running), 0);
-	assert_int_equal(running.n_vips, 0);
-	assert_int_equal(running.n_devices, 0);
+	for (int i = 0; i < MAP_MAX; i++)
+		assert_int_equal(running.rows[i].n, 0);
+	assert_int_equal(running.targets[1].vip, 0);
 	for (uint32_t id = 1; id <= 2; id++) {
 		assert_memory_equal(&running.backends[id], &gone, sizeof(gone));
 		assert_memory_equal(&running.names[id], &nameless, sizeof(nameless));
@@ -1052,7 +1112,7 @@ static void counters_of_a_recycled_id_start_at_zero(void **state)
 	(void)state;
 	open_dp(&small);
 	fill();
-	vip = read_map(lab.dp, DATAPATH_COUNTERS, UINT32_MAX);
+	vip = read_map(MAP_COUNTERS, UINT32_MAX);
 	assert_false(all_zero(&vip));
 	for (int i = 0; i < 2; i++) {
 		model_free(lab.model);
@@ -1063,8 +1123,8 @@ static void counters_of_a_recycled_id_start_at_zero(void **state)
 	assert_int_equal(lab.plan->vip_ids[0], 1);
 	assert_int_equal(lab.plan->backend_ids[0] + lab.plan->backend_ids[1], 3);
 	content_fini(&vip);
-	vip = read_map(lab.dp, DATAPATH_COUNTERS, UINT32_MAX);
-	backends = read_map(lab.dp, DATAPATH_BACKEND_COUNTERS, UINT32_MAX);
+	vip = read_map(MAP_COUNTERS, UINT32_MAX);
+	backends = read_map(MAP_BACKEND_COUNTERS, UINT32_MAX);
 	for (size_t i = 0; i < vip.size; i += vip.size / (small.vips + 1))
 		memset(vip.bytes + i, 0, 4); /* the key */
 	for (size_t i = 0; i < backends.size; i += backends.size / (small.backends + 1))
@@ -1083,7 +1143,10 @@ static void frames_that_the_kernel_does_not_take_are_an_error(void **state)
 	open_dp(&small);
 	assert_int_equal(datapath_run(lab.dp, frame, 13, out, &size, &verdict), -EINVAL);
 	assert_int_equal(datapath_run(lab.dp, frame, sizeof(frame), out, &size, &verdict),
-			 -EMSGSIZE);
+			 program_settings(datapath_program(lab.dp))->features & SLUICE_FEATURE_FRAGS
+				 ? 0
+				 : -EMSGSIZE);
+	size = sizeof(out);
 	assert_int_equal(datapath_run(lab.dp, frame, 14, out, &size, &verdict), 0);
 	assert_string_equal(verdict.name, "PASS");
 	assert_false(verdict.transmits);
@@ -1099,7 +1162,7 @@ static void memory_is_counted(void **state)
 	open_dp(&small);
 	before = datapath_memory(lab.dp);
 	assert_true(before >= small.ring_slots * 4);
-	fixture_check(datapath_grow(lab.dp, &large, &lab.diag), &lab.diag);
+	fixture_check(datapath_change(lab.dp, &large, &settings, &lab.diag), &lab.diag);
 	assert_true(datapath_memory(lab.dp) >= before + (large.ring_slots - small.ring_slots) * 4);
 }
 

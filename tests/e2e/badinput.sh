@@ -103,7 +103,7 @@ starts_of_all_kinds()
 	refused 'has this control socket' lab_sluiced
 	echo "a second daemon with the same pins"
 	sed "s|$LAB/control.sock|$LAB/other.sock|" "$LAB/good.conf" >"$LAB/sluice.conf"
-	refused 'is in use by another sluiced' lab_sluiced
+	refused 'is in use by another daemon' lab_sluiced
 	echo "another program on the interface"
 	sed "s|$LAB/control.sock|$LAB/other.sock|; s|$LAB/bpf/sluice|$LAB/bpf/other|" \
 		"$LAB/good.conf" >"$LAB/sluice.conf"
@@ -117,7 +117,7 @@ starts_of_all_kinds()
 	echo "no privileges"
 	sed "s|$LAB/control.sock|$own/control.sock|; s|$LAB/bpf/sluice|$LAB/bpf/other|" \
 		"$LAB/good.conf" >"$LAB/sluice.conf"
-	refused 'sluiced needs root' lab_in lb "${NOBODY[@]}" "$LAB/own/sluiced" -c "$LAB/sluice.conf"
+	refused 'it takes root' lab_in lb "${NOBODY[@]}" "$LAB/own/sluiced" -c "$LAB/sluice.conf"
 	echo "no config file"
 	rm "$LAB/sluice.conf"
 	refused 'sluice.conf: No such file' lab_sluiced
