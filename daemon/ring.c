@@ -300,13 +300,15 @@ static void add_walkers(struct builder *b, const struct ring_member *members, si
 	qsort(b->walkers, b->n, sizeof(*b->walkers), walker_compare);
 }
 
-static bool is_prime(uint32_t n)
+bool ring_size_valid(uint32_t size)
 {
-	for (uint32_t d = 2; d * d <= n; d++) {
-		if (n % d == 0)
+	if (size < 2 || size > RING_SIZE_MAX)
+		return false;
+	for (uint32_t d = 2; d * d <= size; d++) {
+		if (size % d == 0)
 			return false;
 	}
-	return n >= 2;
+	return true;
 }
 
 static int ring_new(struct ring **out, uint32_t size, unsigned int ranks)
@@ -343,8 +345,7 @@ int ring_build(struct ring **out, enum model_maglev maglev, uint32_t size, unsig
 	struct builder b = {.maglev = maglev};
 	int err;
 
-	if (size > RING_SIZE_MAX || !is_prime(size) || ranks < 1 || ranks > RING_RANKS ||
-	    n >= RING_NONE)
+	if (!ring_size_valid(size) || ranks < 1 || ranks > RING_RANKS || n >= RING_NONE)
 		return -EINVAL;
 	err = ring_new(&ring, size, ranks);
 	if (err)

@@ -6,6 +6,7 @@
 #ifndef SLUICE_DAEMON_RING_H
 #define SLUICE_DAEMON_RING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,9 @@ struct ring {
 	unsigned int ranks;          /* as asked for, 1 .. RING_RANKS */
 	uint16_t *owner[RING_RANKS]; /* [rank][slot]: index into the members given, or RING_NONE */
 };
+
+/* Is it a size for a ring: a prime of at most RING_SIZE_MAX? */
+bool ring_size_valid(uint32_t size);
 
 /*
  * A member's walk over a ring of @size slots: first slot (@offset) and step (@skip, 1 .. size - 1).

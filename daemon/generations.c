@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Everything is kept in one order (members by address, VIPs by name), so the same declarations give
+ * the same generations whatever the order in which they were written.
+ */
+#include "daemon/generations.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "config/cleanup.h"
+
+/* ------------------------------------------------------------------------------ one generation */
+
+void generation_fini(struct generation *g)
+{
+	free(g->members);
+	*g = (struct generation){0};
+}
+
+void generation_vip_fini(struct generation_vip *v)
+{
+	free(v->vip);
+	generation_fini(&v->now);
+	generation_fini(&v->old);
+}
+
+void generations_fini(struct generations *generations)
+{
+	for (size_t i = 0; i < generations->n; i++)
+		generation_vip_fini(&generations->vips[i]);
+	free(generations->vips);
+	*generations = (struct generations){0};
+}
+
+static char *put_name(char **at, const char *name)
+{
+	char *place = *at;
+
+	*at = stpcpy(place, name) + 1;
+	return place;
+}
+
+int generation_copy(struct generation *out, const struct generation *from)
+{
+	size_t bytes = from->n_members * sizeof(*from->members);
+	struct generation_member *members;
+	char *names;
+
+	for (size_t i = 0; i < from->n_members; i++)
+		bytes += strlen(from->members[i].pool) + strlen(from->members[i].backend) + 2;
+	members = malloc(bytes + 1);
+	if (!members)
+		return -ENOMEM;
+	names = (char *)&members[from->n_members];
+	for (size_t i = 0; i < from->n_members; i++) {
+		members[i] = from->members[i];
+		members[i].pool = put_name(&names, from->members[i].pool);
+		members[i].backend = put_name(&names, from->members[i].backend);
+	}
+	*out = *from;
+	out->members = members;
+	return 0;
+}
+
+bool generation_equal(const struct generation *a, const struct generation *b)
+{
+	if (a->maglev != b->maglev || a->ring_size != b->ring_size || a->n_members != b->n_members)
+		return false;
+	for (size_t i = 0; i < a->n_members; i++)
+		if (!addr_equal(&a->members[i].address, &b->members[i].address) ||
+		    a->members[i].weight != b->members[i].weight)
+			return false;
+	return true;
+}
+
+/* Has a member of @before left, on the way to @now? */
+static bool some_left(const struct generation *before, const struct generation *now)
+{
+	size_t found = 0;
+
+	for (size_t b = 0, n = 0; b < before->n_members && n < now->n_members;) {
+		int order = addr_compare(&before->members[b].address, &now->members[n].address);
+
+		found += order == 0;
+		b += order <= 0;
+		n += order >= 0;
+	}
+	return found < before->n_members;
+}
+
+/* ------------------------------------------------------------------------- what is declared */
+
+/* A backend with the state and weight in force. */
+struct declared {
+	struct generation_member member; /* names are borrowed */
+	enum model_state state;
+};
+
+/* The model's backends, pool by pool, by address in each. */
+struct declarations {
+	const struct model *model;
+	struct declared *backends;
+	size_t *first; /* of each pool */
+};
+
+static void declarations_fini(struct declarations *d)
+{
+	free(d->backends);
+	free(d->first);
+}
+
+static int compare_declared(const void *a, const void *b)
+{
+	return addr_compare(&((const struct declared *)a)->member.address,
+			    &((const struct declared *)b)->member.address);
+}
+
+static struct declared declared_backend(const struct model_pool *pool,
+					const struct model_backend *backend,
+					const struct wishes *wishes)
+{
+	const struct wish *wish = wishes_find(wishes, pool->name, backend->name);
+
+	return (struct declared){
+		.member = {.pool = pool->name,
+			   .backend = backend->name,
+			   .address = backend->address,
+			   .weight = wish && wish->weight ? wish->weight : backend->weight},
+		.state = wish && wish->has_state ? wish->state : backend->state,
+	};
+}
+
+/* 0 or -ENOMEM; for declarations_fini() in either case. */
+static int declare(struct declarations *d, const struct model *model, const struct wishes *wishes)
+{
+	size_t n = 0;
+
+	d->model = model;
+	d->backends = calloc(model_count_backends(model) + 1, sizeof(*d->backends));
+	d->first = calloc(model->n_pools + 1, sizeof(*d->first));
+	if (!d->backends || !d->first)
+		return -ENOMEM;
+	for (size_t p = 0; p < model->n_pools; p++) {
+		const struct model_pool *pool = &model->pools[p];
+
+		d->first[p] = n;
+		for (size_t i = 0; i < pool->n_backends; i++)
+			d->backends[n++] = declared_backend(pool, &pool->backends[i], wishes);
+		qsort(&d->backends[d->first[p]], pool->n_backends, sizeof(*d->backends),
+		      compare_declared);
+	}
+	return 0;
+}
+
+static const struct declared *first_of(const struct declarations *d, const struct model_pool *pool)
+{
+	return &d->backends[d->first[pool - d->model->pools]];
+}
+
+static bool takes_new_flows(enum model_state state)
+{
+	return state == MODEL_STATE_ACTIVE || state == MODEL_STATE_FILLING;
+}
+
+static bool had_flows_before(enum model_state state)
+{
+	return state == MODEL_STATE_ACTIVE || state == MODEL_STATE_DRAINING;
+}
+
+/* The generation of the backends in a state that @is_member says yes to. 0 or -ENOMEM. */
+static int select_members(struct generation *out, const struct declarations *d,
+			  const struct model_vip *vip, bool (*is_member)(enum model_state state))
+{
+	const struct declared *backends = first_of(d, vip->pool);
+	_cleanup_(freep) struct generation_member *members =
+		calloc(vip->pool->n_backends + 1, sizeof(*members));
+	struct generation g = {
+		.maglev = vip->maglev,
+		.ring_size = vip->ring_size,
+		.members = members,
+	};
+
+	if (!members)
+		return -ENOMEM;
+	for (size_t i = 0; i < vip->pool->n_backends; i++)
+		if (is_member(backends[i].state))
+			members[g.n_members++] = backends[i].member;
+	return generation_copy(out, &g);
+}
+
+/* A copy of @from in which the backends that the VIP still has go by their present names. */
+static int keep_old(struct generation *out, const struct declarations *d,
+		    const struct model_vip *vip, const struct generation *from)
+{
+	_cleanup_(freep) struct generation_member *members =
+		calloc(from->n_members + 1, sizeof(*members));
+	struct generation g = *from;
+
+	if (!members)
+		return -ENOMEM;
+	for (size_t i = 0; i < from->n_members; i++) {
+		struct declared key = {.member = from->members[i]};
+		const struct declared *same =
+			bsearch(&key, first_of(d, vip->pool), vip->pool->n_backends, sizeof(*same),
+				compare_declared);
+
+		members[i] = from->members[i];
+		members[i].pool = same ? same->member.pool : members[i].pool;
+		members[i].backend = same ? same->member.backend : members[i].backend;
+	}
+	g.members = members;
+	return generation_copy(out, &g);
+}
+
+/* ----------------------------------------------------------------------------------- the next */
+
+/* A move begins at @now. Those who left are given their time; else flows say when it is over. */
+static void begin_move(struct generation_vip *v, unsigned int settle_s, bool left, int64_t now)
+{
+	bool longer = !left && settle_s < GENERATIONS_SETTLE_S;
+
+	v->moving = true;
+	v->since = now;
+	v->limit = now + (longer ? GENERATIONS_SETTLE_S : settle_s);
+	v->soonest = left ? v->limit : now;
+}
+
+/* A VIP that was not there before. */
+static int first_vip(struct generation_vip *v, const struct declarations *d,
+		     const struct model_vip *vip, int64_t now)
+{
+	int err = select_members(&v->old, d, vip, had_flows_before);
+
+	if (err)
+		return err;
+	v->since = now;
+	if (generation_equal(&v->old, &v->now))
+		generation_fini(&v->old);
+	else
+		begin_move(v, d->model->settle_s, some_left(&v->old, &v->now), now);
+	return 0;
+}
+
+static int unchanged_vip(struct generation_vip *v, const struct declarations *d,
+			 const struct model_vip *vip, const struct generation_vip *before)
+{
+	v->moving = before->moving;
+	v->back = before->back;
+	v->since = before->since;
+	v->soonest = before->soonest;
+	v->limit = before->limit;
+	return before->moving ? keep_old(&v->old, d, vip, &before->old) : 0;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+static int changed_vip(struct generation_vip *v, const struct declarations *d,
+		       const struct model_vip *vip, const struct generation_vip *before,
+		       int64_t now)
+{
+	bool goes_on = before->moving && now < before->limit;
+	const struct generation *start = goes_on && !before->back ? &before->old : &before->now;
+
+	begin_move(v, d->model->settle_s, some_left(&before->now, &v->now), now);
+	if (goes_on) {
+		v->soonest = later(v->soonest, before->soonest);
+		v->limit = later(v->limit, before->limit);
+	}
+	v->back = generation_equal(start, &v->now);
+	return keep_old(&v->old, d, vip, v->back ? &before->now : start);
+}
+
+/* 0 or -ENOMEM; @v for generation_vip_fini() in either case. */
+static int next_vip(struct generation_vip *v, const struct declarations *d,
+		    const struct model_vip *vip, const struct generation_vip *before, int64_t now)
+{
+	int err;
+
+	v->vip = strdup(vip->name);
+	if (!v->vip)
+		return -ENOMEM;
+	err = select_members(&v->now, d, vip, takes_new_flows);
+	if (err)
+		return err;
+	if (!before)
+		return first_vip(v, d, vip, now);
+	if (generation_equal(&v->now, &before->now))
+		return unchanged_vip(v, d, vip, before);
+	return changed_vip(v, d, vip, before, now);
+}
+
+static int compare_vips(const void *a, const void *b)
+{
+	return strcmp(((const struct generation_vip *)a)->vip,
+		      ((const struct generation_vip *)b)->vip);
+}
+
+int generations_next(struct generations *out, const struct generations *before,
+		     const struct model *model, const struct wishes *wishes, int64_t now)
+{
+	_cleanup_(generations_fini) struct generations next = {0};
+	_cleanup_(declarations_fini) struct declarations d = {0};
+	int err = declare(&d, model, wishes);
+
+	if (err)
+		return err;
+	next.vips = calloc(model->n_vips + 1, sizeof(*next.vips));
+	if (!next.vips)
+		return -ENOMEM;
+	for (size_t i = 0; i < model->n_vips; i++) {
+		const struct model_vip *vip = &model->vips[i];
+
+		err = next_vip(&next.vips[next.n++], &d, vip, generations_find(before, vip->name),
+			       now);
+		if (err)
+			return err;
+	}
+	qsort(next.vips, next.n, sizeof(*next.vips), compare_vips);
+	*out = next;
+	next = (struct generations){0};
+	return 0;
+}
+
+/* -------------------------------------------------------------------------------------- moves */
+
+struct generation_vip *generations_find(const struct generations *generations, const char *vip)
+{
+	struct generation_vip key = {.vip = (char *)vip};
+
+	if (generations->n == 0)
+		return NULL;
+	return bsearch(&key, generations->vips, generations->n, sizeof(key), compare_vips);
+}
+
+bool generations_settle(struct generations *generations, const char *vip, int64_t now)
+{
+	bool some = false;
+
+	for (size_t i = 0; i < generations->n; i++) {
+		struct generation_vip *v = &generations->vips[i];
+
+		if (!v->moving || (vip ? strcmp(v->vip, vip) != 0 : now < v->limit))
+			continue;
+		generation_fini(&v->old);
+		v->moving = false;
+		v->back = false;
+		v->soonest = 0;
+		v->limit = 0;
+		some = true;
+	}
+	return some;
+}
+
+int64_t generations_next_limit(const struct generations *generations)
+{
+	int64_t limit = INT64_MAX;
+
+	for (size_t i = 0; i < generations->n; i++)
+		if (generations->vips[i].moving && generations->vips[i].limit < limit)
+			limit = generations->vips[i].limit;
+	return limit;
+}

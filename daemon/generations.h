@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What each VIP's ring is declared to be, and what it was before, until flows have settled. A VIP's
+ * generation is its ring's parameters with the members that take new flows and their weights. When
+ * it becomes another one, the old one is kept beside it: flows that began under it belong to its
+ * owners. Until that change has settled, further changes keep the old generation that it began from.
+ *
+ * Pure, but for reading and writing STATE_DIR/generations.json (generations_file.c), which carries
+ * this over a restart.
+ */
+#ifndef SLUICE_DAEMON_GENERATIONS_H
+#define SLUICE_DAEMON_GENERATIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/diag.h"
+#include "config/model.h"
+#include "daemon/wishes.h"
+
+/*
+ * A change that moves slots but sends no backend away settles when no live flow needs the old
+ * generation, or after so long (settle_s, if that is longer).
+ */
+#define GENERATIONS_SETTLE_S 3600
+
+/* A member of a ring. Its address says which one it is; the names may change. */
+struct generation_member {
+	char *pool;
+	char *backend; /* its name */
+	struct sluice_addr address;
+	unsigned int weight;
+};
+
+/* All zero is one without members. */
+struct generation {
+	enum model_maglev maglev;
+	uint32_t ring_size;
+	struct generation_member *members; /* by address, none twice; one block with their names */
+	size_t n_members;
+};
+
+struct generation_vip {
+	char *vip; /* name */
+	struct generation now;
+	/*
+	 * The generation that the move began from; only while moving. When now is that one again:
+	 * the one between, since what began under the first finds its owners in now.
+	 */
+	struct generation old;
+	bool moving;     /* the change from old to now has not settled */
+	bool back;       /* now is what the move began from, old the one between */
+	int64_t since;   /* when now came about, seconds since the epoch */
+	int64_t soonest; /* from then on it may settle, when no live flow needs old */
+	int64_t limit;   /* when it settles at the latest */
+};
+
+/* All zero is an empty, valid one. */
+struct generations {
+	struct generation_vip *vips; /* by name */
+	size_t n;
+};
+
+/*
+ * A copy that owns its members and their names; @from may borrow them. 0 with @out for
+ * generation_fini(), or -ENOMEM.
+ */
+int generation_copy(struct generation *out, const struct generation *from);
+
+/* Do both make the same ring? Names do not matter to it. */
+bool generation_equal(const struct generation *a, const struct generation *b);
+
+/* Frees what it owns; empty afterwards. */
+void generation_fini(struct generation *generation);
+
+/* Frees what it owns. */
+void generation_vip_fini(struct generation_vip *vip);
+
+/*
+ * The generations for @model and @wishes, following from @before. @now: seconds since the epoch. A VIP
+ * that was not there before moves from what the states declare: active and draining members were
+ * there, filling ones were not. In a move that has not settled, times only grow. @before is not
+ * changed. 0 with @out for generations_fini(), or -ENOMEM.
+ */
+int generations_next(struct generations *out, const struct generations *before,
+		     const struct model *model, const struct wishes *wishes, int64_t now);
+
+/* Ends the move of the VIP named @vip, or of all that are at their limit (@vip NULL). true: some ended. */
+bool generations_settle(struct generations *generations, const char *vip, int64_t now);
+
+/* When the next one reaches its limit, seconds since the epoch; INT64_MAX: none moves. */
+int64_t generations_next_limit(const struct generations *generations);
+
+/* The entry of the VIP named @vip, or NULL. */
+struct generation_vip *generations_find(const struct generations *generations, const char *vip);
+
+/*
+ * Reads or writes STATE_DIR/generations.json, as wishes_load() and wishes_save() do: a missing file is
+ * an empty list.
+ */
+int generations_load(struct generations *out, const char *state_dir, struct diag *diag);
+int generations_save(const struct generations *generations, const char *state_dir,
+		     struct diag *diag);
+
+/* Frees all; empty afterwards. */
+void generations_fini(struct generations *generations);
+
+#endif
