@@ -26,7 +26,7 @@
  *
  * backends
  *   {"backends": [{"name": "web-1", "pool": "web", "address": "198.18.1.11", "id": 1,
- *                  "state": "active" | "draining" | "disabled",
+ *                  "state": "active" | "filling" | "draining" | "disabled",
  *                  "state_by": "config" | "operator",
  *                  "weight": 100, "weight_by": "config" | "operator",
  *                  "nexthop": {"state": "ready" | "resolving" | "no_route" | "local" | "static",
