@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Three sorted tables hold what the kernel said: the followed addresses with their routes, the
- * neighbours that these routes lead to, and the devices. What may be out of date carries a mark,
- * and a pass asks the kernel for all that is marked: many requests in one send, many replies in
- * one receive. A second socket hears of changes. Such a notice only sets marks and brings no data
- * into the tables, so it does not matter whether it is older or newer than a reply. Marks are
- * collected for a moment; then one pass asks, compares, and tells once.
+ * neighbours that these routes lead to, and the devices, with those below VLAN devices. What may be
+ * out of date carries a mark, and a pass asks the kernel for all that is marked: many requests in
+ * one send, many replies in one receive. A second socket hears of changes. Such a notice only sets
+ * marks and brings no data into the tables, so it does not matter whether it is older or newer than
+ * a reply. Marks are collected for a moment; then one pass asks, compares, and tells once.
  *
  * The same pass makes the kernel resolve neighbours, as our own packets never touch its neighbour
  * table: an entry is "used" by request. Every half minute everything is asked anew, since some
@@ -13,19 +13,23 @@
  */
 #include "daemon/link.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_ether.h>
 #include <linux/neighbour.h>
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "config/cleanup.h"
+#include "daemon/link_impl.h"
 #include "daemon/log.h"
 
 #define BATCH 32        /* requests in one send; their replies fit the default socket buffer */
@@ -83,21 +87,12 @@ struct neighbour {
 	uint64_t next_us;    /* not used before */
 };
 
-struct device {
-	unsigned int ifindex;
-	bool ask; /* may be out of date */
-	bool up;
-	bool ethernet; /* has a MAC address, and neighbours with one */
-	unsigned int mtu;
-	uint8_t mac[6];
-};
-
 struct table {
 	struct way *ways;
 	size_t n_ways;
 	struct neighbour *neighbours;
 	size_t n_neighbours;
-	struct device *devices;
+	struct link_device *devices;
 	size_t n_devices;
 	bool unsettled; /* a route leads to a device that is down: soon it will not */
 };
@@ -157,7 +152,7 @@ static int neighbour_compare(const void *a, const void *b)
 
 static int device_compare(const void *a, const void *b)
 {
-	const struct device *x = a, *y = b;
+	const struct link_device *x = a, *y = b;
 
 	return x->ifindex < y->ifindex ? -1 : x->ifindex > y->ifindex;
 }
@@ -212,11 +207,17 @@ static struct neighbour *table_neighbour(const struct table *table, unsigned int
 	return find(&key, table->neighbours, table->n_neighbours, sizeof(key), neighbour_compare);
 }
 
-static struct device *table_device(const struct table *table, unsigned int ifindex)
+static struct link_device *device_find(const struct link_device *devices, size_t n,
+				       unsigned int ifindex)
 {
-	struct device key = {.ifindex = ifindex};
+	struct link_device key = {.ifindex = ifindex};
 
-	return find(&key, table->devices, table->n_devices, sizeof(key), device_compare);
+	return find(&key, devices, n, sizeof(key), device_compare);
+}
+
+static struct link_device *table_device(const struct table *table, unsigned int ifindex)
+{
+	return device_find(table->devices, table->n_devices, ifindex);
 }
 
 static void table_fini(struct table *table)
@@ -243,41 +244,57 @@ static int table_set_ways(struct table *table, const struct table *known,
 }
 
 /*
- * Makes the neighbours and devices those that the routes lead to: new ones are marked, what
- * @known (which may be @table) holds of the others is taken over.
+ * Makes the neighbours those that the routes lead to: new ones are marked, what @known (which may
+ * be @table) holds of the others is taken over.
  */
-static int table_join(struct table *table, const struct table *known)
+static int table_join_neighbours(struct table *table, const struct table *known)
 {
-	_cleanup_(freep) struct neighbour *neighbours = NULL;
-	_cleanup_(freep) struct device *devices = NULL;
-	size_t n = 0, n_neighbours, n_devices;
+	struct neighbour *neighbours = calloc(table->n_ways + 1, sizeof(*neighbours));
+	size_t n = 0;
 
-	neighbours = calloc(table->n_ways + 1, sizeof(*neighbours));
-	devices = calloc(table->n_ways + 1, sizeof(*devices));
-	if (!neighbours || !devices)
+	if (!neighbours)
 		return -ENOMEM;
 	for (size_t i = 0; i < table->n_ways; i++) {
 		const struct route *route = &table->ways[i].route;
 
-		if (route->kind != ROUTE_UNICAST)
-			continue;
-		neighbours[n] = (struct neighbour){
-			.ifindex = route->ifindex, .addr = route->via, .ask = true};
-		devices[n++] = (struct device){.ifindex = route->ifindex, .ask = true};
+		if (route->kind == ROUTE_UNICAST)
+			neighbours[n++] = (struct neighbour){
+				.ifindex = route->ifindex, .addr = route->via, .ask = true};
 	}
-	n_neighbours = sort_unique(neighbours, n, sizeof(*neighbours), neighbour_compare);
-	n_devices = sort_unique(devices, n, sizeof(*devices), device_compare);
-	carry_over(neighbours, n_neighbours, known->neighbours, known->n_neighbours,
-		   sizeof(*neighbours), neighbour_compare);
-	carry_over(devices, n_devices, known->devices, known->n_devices, sizeof(*devices),
-		   device_compare);
-
+	n = sort_unique(neighbours, n, sizeof(*neighbours), neighbour_compare);
+	carry_over(neighbours, n, known->neighbours, known->n_neighbours, sizeof(*neighbours),
+		   neighbour_compare);
 	free(table->neighbours);
+	table->neighbours = neighbours;
+	table->n_neighbours = n;
+	return 0;
+}
+
+/* The same for the devices, and for those below them as far as @known knows. */
+static int table_join_devices(struct table *table, const struct table *known)
+{
+	struct link_device *devices =
+		calloc(table->n_ways * (1 + LINK_TAGS_MAX) + 1, sizeof(*devices));
+	size_t n = 0;
+
+	if (!devices)
+		return -ENOMEM;
+	for (size_t i = 0; i < table->n_ways; i++) {
+		const struct route *route = &table->ways[i].route;
+		unsigned int ifindex = route->kind == ROUTE_UNICAST ? route->ifindex : 0;
+
+		for (size_t depth = 0; ifindex && depth <= LINK_TAGS_MAX; depth++) {
+			const struct link_device *old = table_device(known, ifindex);
+
+			devices[n++] = (struct link_device){.ifindex = ifindex, .ask = true};
+			ifindex = old ? old->below : 0;
+		}
+	}
+	n = sort_unique(devices, n, sizeof(*devices), device_compare);
+	carry_over(devices, n, known->devices, known->n_devices, sizeof(*devices), device_compare);
 	free(table->devices);
-	table->neighbours = TAKE(neighbours);
-	table->n_neighbours = n_neighbours;
-	table->devices = TAKE(devices);
-	table->n_devices = n_devices;
+	table->devices = devices;
+	table->n_devices = n;
 	return 0;
 }
 
@@ -487,6 +504,22 @@ static void attributes(const struct nlattr **tb, unsigned int max, const struct 
 	}
 }
 
+/* The same for the attributes inside @parent, which may be NULL: there are none. */
+static void attributes_inside(const struct nlattr **tb, unsigned int max,
+			      const struct nlattr *parent)
+{
+	const struct nlattr *attr;
+
+	memset(tb, 0, (max + 1) * sizeof(*tb));
+	if (!parent)
+		return;
+	mnl_attr_for_each_nested(attr, parent)
+	{
+		if (mnl_attr_get_type(attr) <= max)
+			tb[mnl_attr_get_type(attr)] = attr;
+	}
+}
+
 static bool has_payload(const struct nlmsghdr *nlh, size_t size)
 {
 	return mnl_nlmsg_get_payload_len(nlh) >= size;
@@ -496,6 +529,20 @@ static bool has_payload(const struct nlmsghdr *nlh, size_t size)
 static uint32_t attr_u32(const struct nlattr *attr)
 {
 	return attr && mnl_attr_get_payload_len(attr) >= 4 ? mnl_attr_get_u32(attr) : 0;
+}
+
+/* A number of 16 bits, in the byte order it came in; or 0. */
+static uint16_t attr_u16(const struct nlattr *attr)
+{
+	return attr && mnl_attr_get_payload_len(attr) >= 2 ? mnl_attr_get_u16(attr) : 0;
+}
+
+/* A text into @out of @size bytes, cut to fit; without an attribute it is empty. */
+static void attr_text(char *out, size_t size, const struct nlattr *attr)
+{
+	size_t len = attr ? mnl_attr_get_payload_len(attr) : 0;
+
+	snprintf(out, size, "%.*s", (int)len, len ? mnl_attr_get_str(attr) : "");
 }
 
 /* A MAC address into @mac. false, with @mac untouched: it is none. */
@@ -568,17 +615,10 @@ static bool via_addr(struct sluice_addr *out, const struct nlattr *attr)
 
 static uint32_t metrics_mtu(const struct nlattr *metrics)
 {
-	const struct nlattr *attr;
-	uint32_t mtu = 0;
+	const struct nlattr *tb[RTAX_MAX + 1];
 
-	if (!metrics)
-		return 0;
-	mnl_attr_for_each_nested(attr, metrics)
-	{
-		if (mnl_attr_get_type(attr) == RTAX_MTU)
-			mtu = attr_u32(attr);
-	}
-	return mtu;
+	attributes_inside(tb, RTAX_MAX, metrics);
+	return attr_u32(tb[RTAX_MTU]);
 }
 
 static struct route route_parse(const struct nlmsghdr *reply, const struct sluice_addr *addr)
@@ -624,12 +664,12 @@ static const struct question route_question = {sizeof(struct way), route_wants, 
 
 static bool device_wants(const void *item)
 {
-	return ((const struct device *)item)->ask;
+	return ((const struct link_device *)item)->ask;
 }
 
 static void device_put(struct nlmsghdr *request, const void *item)
 {
-	const struct device *device = item;
+	const struct link_device *device = item;
 	struct ifinfomsg *ifi;
 
 	request->nlmsg_type = RTM_GETLINK;
@@ -638,29 +678,87 @@ static void device_put(struct nlmsghdr *request, const void *item)
 	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 }
 
-static int device_take(struct link *link, void *item, const struct nlmsghdr *reply, int err)
+static void parse_vlan(struct link_device *device, const struct nlattr *const *tb)
 {
-	struct device *device = item;
+	const struct nlattr *info[IFLA_INFO_MAX + 1], *vlan[IFLA_VLAN_MAX + 1];
+	char kind[IF_NAMESIZE];
+
+	attributes_inside(info, IFLA_INFO_MAX, tb[IFLA_LINKINFO]);
+	attr_text(kind, sizeof(kind), info[IFLA_INFO_KIND]);
+	if (strcmp(kind, "vlan") || tb[IFLA_LINK_NETNSID])
+		return;
+	attributes_inside(vlan, IFLA_VLAN_MAX, info[IFLA_INFO_DATA]);
+	device->below = attr_u32(tb[IFLA_LINK]);
+	device->vlan = attr_u16(vlan[IFLA_VLAN_ID]);
+	device->vlan_type = be16toh(attr_u16(vlan[IFLA_VLAN_PROTOCOL]));
+}
+
+void link_device_parse(struct link_device *device, const struct nlmsghdr *reply)
+{
 	const struct nlattr *tb[IFLA_MAX + 1];
 	const struct ifinfomsg *ifi;
 
-	(void)link;
-	if (no_answer(err))
-		return err;
-	*device = (struct device){.ifindex = device->ifindex};
+	*device = (struct link_device){.ifindex = device->ifindex, .said = device->said};
 	if (!reply || reply->nlmsg_type != RTM_NEWLINK || !has_payload(reply, sizeof(*ifi)))
-		return 0;
+		return;
 	ifi = mnl_nlmsg_get_payload(reply);
 	attributes(tb, IFLA_MAX, reply, sizeof(*ifi));
 	device->up = ifi->ifi_flags & IFF_UP;
 	device->mtu = attr_u32(tb[IFLA_MTU]);
 	device->ethernet = attr_mac(device->mac, tb[IFLA_ADDRESS]) &&
 			   ifi->ifi_type == ARPHRD_ETHER && !(ifi->ifi_flags & IFF_NOARP);
+	attr_text(device->name, sizeof(device->name), tb[IFLA_IFNAME]);
+	parse_vlan(device, tb);
+}
+
+static int device_take(struct link *link, void *item, const struct nlmsghdr *reply, int err)
+{
+	(void)link;
+	if (no_answer(err))
+		return err;
+	link_device_parse(item, reply);
 	return 0;
 }
 
-static const struct question device_question = {sizeof(struct device), device_wants, device_put,
-						device_take};
+static const struct question device_question = {sizeof(struct link_device), device_wants,
+						device_put, device_take};
+
+int link_device_bottom(const struct link_device *devices, size_t n, unsigned int ifindex,
+		       struct link_nexthop *out)
+{
+	const struct link_device *device = device_find(devices, n, ifindex);
+	uint16_t tags[LINK_TAGS_MAX] = {0}; /* inner first */
+	size_t used = 0;
+
+	while (device && device->up && device->below) {
+		/* The tag next to the packet is always written as 802.1Q, and 0 stands for none. */
+		if (used == LINK_TAGS_MAX || !device->vlan ||
+		    (!used && device->vlan_type != ETH_P_8021Q))
+			return -EOPNOTSUPP;
+		tags[used++] = device->vlan;
+		device = device_find(devices, n, device->below);
+	}
+	if (!device || !device->up)
+		return -ENODEV;
+	out->ifindex = device->ifindex;
+	out->vlan = tags[0];
+	out->s_vlan = tags[1];
+	return 0;
+}
+
+/* Asks for the marked devices that routes lead to, then for those below them. */
+static int devices_ask(struct link *link, struct table *table, const struct table *known)
+{
+	for (size_t depth = 0; depth <= LINK_TAGS_MAX; depth++) {
+		int err = table_join_devices(table, depth ? table : known);
+
+		if (!err)
+			err = ask(link, &device_question, table->devices, table->n_devices);
+		if (err)
+			return err;
+	}
+	return 0;
+}
 
 /* ---------------------------------------------------------------------------------- neighbours */
 
@@ -764,7 +862,7 @@ static const struct question use_question = {sizeof(struct neighbour), use_wants
 /* When a neighbour is to be used next, or NEVER: it is known well enough, or cannot be. */
 static uint64_t neighbour_due(const struct table *table, const struct neighbour *neighbour)
 {
-	const struct device *device = table_device(table, neighbour->ifindex);
+	const struct link_device *device = table_device(table, neighbour->ifindex);
 
 	if (!device || !device->up || !device->ethernet)
 		return NEVER;
@@ -816,13 +914,28 @@ static int table_ask(struct link *link, struct table *table, const struct table 
 	err = ask(link, &route_question, table->ways, table->n_ways);
 	if (err)
 		return err;
-	err = table_join(table, known);
+	err = devices_ask(link, table, known);
 	if (err)
 		return err;
-	err = ask(link, &device_question, table->devices, table->n_devices);
+	err = table_join_neighbours(table, known);
 	if (err)
 		return err;
 	return neighbours_ask(link, table);
+}
+
+/* Fills in by what the way leaves. false: no frame can. A reason to act is said once. */
+static bool way_leave(const struct table *table, struct link_device *device,
+		      struct link_nexthop *out)
+{
+	int err = link_device_bottom(table->devices, table->n_devices, device->ifindex, out);
+
+	if (err == -EOPNOTSUPP && !device->said)
+		log_warning("next hops: device %s: routes over it are not used, as frames get at "
+			    "most two VLAN tags, the inner one of 802.1Q, and none with id 0; lead "
+			    "routes to backends over another device",
+			    device->name);
+	device->said = err == -EOPNOTSUPP;
+	return !err;
 }
 
 static struct link_nexthop way_nexthop(const struct table *table, const struct way *way)
@@ -830,17 +943,16 @@ static struct link_nexthop way_nexthop(const struct table *table, const struct w
 	struct link_nexthop nexthop = {.state = LINK_NO_ROUTE};
 	const struct route *route = &way->route;
 	const struct neighbour *neighbour;
-	const struct device *device;
+	struct link_device *device;
 
 	if (route->kind == ROUTE_LOCAL)
 		nexthop.state = LINK_LOCAL;
 	if (route->kind != ROUTE_UNICAST)
 		return nexthop;
 	device = table_device(table, route->ifindex);
-	if (!device || !device->up || !device->ethernet)
+	if (!device || !device->up || !device->ethernet || !way_leave(table, device, &nexthop))
 		return nexthop;
 	nexthop.state = LINK_RESOLVING;
-	nexthop.ifindex = device->ifindex;
 	nexthop.mtu =
 		route->mtu && (!device->mtu || route->mtu < device->mtu) ? route->mtu : device->mtu;
 	memcpy(nexthop.device_mac, device->mac, sizeof(device->mac));
@@ -855,6 +967,7 @@ static struct link_nexthop way_nexthop(const struct table *table, const struct w
 static bool nexthop_equal(const struct link_nexthop *a, const struct link_nexthop *b)
 {
 	return a->state == b->state && a->ifindex == b->ifindex && a->mtu == b->mtu &&
+	       a->vlan == b->vlan && a->s_vlan == b->s_vlan &&
 	       !memcmp(a->mac, b->mac, sizeof(a->mac)) &&
 	       !memcmp(a->device_mac, b->device_mac, sizeof(a->device_mac));
 }
@@ -873,7 +986,7 @@ static bool table_publish(struct table *table)
 	for (size_t i = 0; i < table->n_ways; i++) {
 		struct way *way = &table->ways[i];
 		struct link_nexthop nexthop = way_nexthop(table, way);
-		const struct device *device = table_device(table, way->route.ifindex);
+		const struct link_device *device = table_device(table, way->route.ifindex);
 
 		if (!way->fresh && !nexthop_equal(&way->nexthop, &nexthop))
 			differs = true;

@@ -19,7 +19,8 @@ struct link;
 enum link_state {
 	/*
 	 * The kernel has no route, or one that leads nowhere (blackhole, ...), into another tunnel,
-	 * or to a device without Ethernet neighbours (loopback, tun, dummy, ...).
+	 * to a device without Ethernet neighbours (loopback, tun, dummy, ...), or over VLAN devices
+	 * with tags that the data path cannot write: three or more, or an innermost 802.1ad one.
 	 */
 	LINK_NO_ROUTE,
 	LINK_RESOLVING, /* the neighbour's MAC address is not known yet, or no longer */
@@ -31,12 +32,12 @@ enum link_state {
 /* The next hop towards one address. All but @state is zero when it is NO_ROUTE or LOCAL. */
 struct link_nexthop {
 	enum link_state state;
-	unsigned int ifindex; /* device it leaves by: below VLAN devices, the one that sends frames */
-	unsigned int mtu; /* of an IP packet: the device's, or the route's if lower; 0: not known */
+	unsigned int ifindex; /* device that sends the frames: of VLAN devices, the one below */
+	unsigned int mtu; /* of an IP packet: the route's, or its device's if lower; 0: not known */
 	uint8_t mac[6];   /* of the next hop; zero until READY */
-	uint8_t device_mac[6]; /* of the device */
-	uint16_t vlan;   /* the frame's tag, where the route leads over a VLAN device; 0: none */
-	uint16_t s_vlan; /* outer tag (802.1ad) of two; 0: none */
+	uint8_t device_mac[6]; /* of the route's device, a VLAN device's too */
+	uint16_t vlan;         /* id of the frame's tag, the inner one of two; 0: none */
+	uint16_t s_vlan;       /* id of the outer tag (802.1ad or 802.1Q) of two; 0: none */
 };
 
 /*

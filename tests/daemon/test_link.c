@@ -9,9 +9,14 @@
  */
 #include "daemon/link.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_ether.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -20,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -28,6 +34,7 @@
 #include <cmocka.h>
 
 #include "config/cleanup.h"
+#include "daemon/link_impl.h"
 
 #define PATIENCE_S 10
 #define PEER1 "02:00:00:00:01:02"
@@ -43,6 +50,8 @@ static struct lab {
 	struct link *link;
 	unsigned int changes; /* calls of `changed` */
 	bool follow_when_changed;
+	int log;      /* what is logged while it is held; -1: it is not */
+	int real_log; /* where it goes else */
 } lab;
 
 /* ------------------------------------------------------------------------------------- helpers */
@@ -130,7 +139,7 @@ static bool loop_until(bool (*done)(const void *what), const void *what)
 	return true;
 }
 
-/* What a next hop is to be; what is NULL or 0 may be anything. */
+/* What a next hop is to be; what is NULL or 0 may be anything, but for the tags. */
 struct wish {
 	const char *addr;
 	enum link_state state;
@@ -138,6 +147,8 @@ struct wish {
 	const char *device;
 	unsigned int mtu;
 	const char *device_mac;
+	uint16_t vlan;
+	uint16_t s_vlan;
 };
 
 #define WISH(addr_, state_, ...) \
@@ -157,7 +168,8 @@ static bool wish_true(const void *what)
 	const struct wish *wish = what;
 	struct link_nexthop is = nexthop(wish->addr);
 
-	return is.state == wish->state && mac_is(is.mac, wish->mac) &&
+	return is.state == wish->state && is.vlan == wish->vlan && is.s_vlan == wish->s_vlan &&
+	       mac_is(is.mac, wish->mac) &&
 	       (!wish->device || is.ifindex == if_nametoindex(wish->device)) &&
 	       (!wish->mtu || is.mtu == wish->mtu) && mac_is(is.device_mac, wish->device_mac);
 }
@@ -168,10 +180,11 @@ static void check_wish(const struct wish *wish)
 	char mac[MAC_TEXT_MAX], device_mac[MAC_TEXT_MAX];
 
 	if (!wish_true(wish))
-		fail_msg("%s: is %s, device %u (%s), mtu %u, mac %s; not as it should be",
+		fail_msg("%s: is %s, device %u (%s), mtu %u, mac %s, vlan %u, s_vlan %u; not as it "
+			 "should be",
 			 wish->addr, link_state_name(is.state), is.ifindex,
 			 addr_mac_print(is.device_mac, device_mac), is.mtu,
-			 addr_mac_print(is.mac, mac));
+			 addr_mac_print(is.mac, mac), is.vlan, is.s_vlan);
 }
 
 #define AWAIT(...) \
@@ -192,12 +205,44 @@ static void on_changed(void *ctx)
 		FOLLOW("10.2.0.2");
 }
 
+/* From here to log_release(), or the end of the test, the log is kept for us. */
+static void log_hold(void)
+{
+	lab.real_log = dup(STDERR_FILENO);
+	lab.log = memfd_create("log", MFD_CLOEXEC);
+	assert_true(lab.real_log >= 0 && lab.log >= 0);
+	assert_true(dup2(lab.log, STDERR_FILENO) >= 0);
+}
+
+/* The number of lines that hold @word; -1: the log was not held. */
+static int log_release(const char *word)
+{
+	_cleanup_(freep) char *line = NULL;
+	size_t size = 0;
+	int lines = 0;
+	FILE *f;
+
+	if (lab.log < 0)
+		return -1;
+	dup2(lab.real_log, STDERR_FILENO);
+	close(lab.real_log);
+	f = fdopen(lab.log, "r");
+	lab.log = -1;
+	if (!f)
+		return -1;
+	rewind(f);
+	while (getline(&line, &size, f) > 0)
+		lines += !!strstr(line, word);
+	fclose(f);
+	return lines;
+}
+
 /* ---------------------------------------------------------------------------------- the lab */
 
 static int group_setup(void **state)
 {
 	(void)state;
-	lab = (struct lab){.home = -1, .us = -1, .peer = -1};
+	lab = (struct lab){.home = -1, .us = -1, .peer = -1, .log = -1};
 	if (geteuid() != 0) {
 		lab.missing = "network namespaces need root";
 		return 0;
@@ -268,6 +313,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	log_release("");
 	link_free(lab.link);
 	lab.link = NULL;
 	lab.event = sd_event_unref(lab.event);
@@ -288,7 +334,205 @@ static int teardown(void **state)
 		} \
 	} while (0)
 
-/* --------------------------------------------------------------------------------------- tests */
+#define NEED_VLAN() \
+	do { \
+		NEED_LAB(); \
+		if (run(lab.us, "exec 2>/dev/null; ip link add link v1 name x type vlan id 1; " \
+				"ip link del x")) { \
+			print_message("the kernel has no VLAN devices (8021q)\n"); \
+			skip(); \
+		} \
+	} while (0)
+
+/* Puts on both sides VLAN device v@id (p@id) on v@below, with addresses like those of v1. */
+static void vlan_add(int id, int below, const char *protocol)
+{
+	for (int host = 1; host <= 2; host++)
+		sh(host == 1 ? lab.us : lab.peer,
+		   "side=%c id=%d host=%d; dev=$side$id\n"
+		   "ip link add link ${side}%d name $dev mtu 1400 type vlan proto %s id $id\n"
+		   "ip link set $dev address 02:00:00:00:0$id:0$host addrgenmode none\n"
+		   "ip addr add 10.$id.0.$host/16 dev $dev\n"
+		   "ip addr add fd00:$id::$host/64 dev $dev nodad\n"
+		   "ip addr add fe80::$id:$host/64 dev $dev nodad\n"
+		   "ip link set $dev up",
+		   host == 1 ? 'v' : 'p', id, host, below, protocol);
+}
+
+/* ----------------------------------------------------------------- tests of hand-made messages */
+
+/* A device as the kernel tells of it. */
+struct told {
+	unsigned int ifindex;
+	const char *kind; /* NULL: a physical one */
+	unsigned int below;
+	uint16_t vlan;
+	uint16_t type;
+	bool down;
+	bool elsewhere; /* the device below is in another namespace */
+};
+
+#define DEVICE(ifindex_, ...) \
+	{ \
+		.ifindex = ifindex_, ##__VA_ARGS__ \
+	}
+#define VLAN(ifindex_, type_, below_, vlan_, ...) \
+	DEVICE(ifindex_, .kind = "vlan", .type = ETH_P_8021##type_, .below = below_, \
+	       .vlan = vlan_, ##__VA_ARGS__)
+
+static const struct nlmsghdr *told_message(char *buffer, const struct told *told)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	struct nlattr *info, *data;
+
+	nlh->nlmsg_type = RTM_NEWLINK;
+	ifi->ifi_type = ARPHRD_ETHER;
+	ifi->ifi_index = (int)told->ifindex;
+	ifi->ifi_flags = told->down ? 0 : IFF_UP;
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, "v5");
+	mnl_attr_put_u32(nlh, IFLA_MTU, 1400);
+	mnl_attr_put(nlh, IFLA_ADDRESS, 6, (const uint8_t[6]){2, 0, 0, 0, 5, 1});
+	if (told->below)
+		mnl_attr_put_u32(nlh, IFLA_LINK, told->below);
+	if (told->elsewhere)
+		mnl_attr_put_u32(nlh, IFLA_LINK_NETNSID, 0);
+	if (!told->kind)
+		return nlh;
+	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, told->kind);
+	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+	mnl_attr_put_u16(nlh, IFLA_VLAN_PROTOCOL, htons(told->type));
+	mnl_attr_put_u16(nlh, IFLA_VLAN_ID, told->vlan);
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, info);
+	return nlh;
+}
+
+static void vlan_devices_lead_to_the_one_that_sends(void **state)
+{
+	static const struct {
+		struct told told[4]; /* by ifindex */
+		unsigned int from;
+		int err;
+		struct link_nexthop nexthop;
+	} cases[] = {
+		{{DEVICE(2)}, 2, 0, {.ifindex = 2}},
+		{{DEVICE(2), VLAN(5, Q, 2, 5)}, 2, 0, {.ifindex = 2}},
+		{{DEVICE(2), VLAN(5, Q, 2, 5)}, 5, 0, {.ifindex = 2, .vlan = 5}},
+		{{DEVICE(2), VLAN(5, Q, 2, 4094)}, 5, 0, {.ifindex = 2, .vlan = 4094}},
+		{{VLAN(3, Q, 9, 5), DEVICE(9)}, 3, 0, {.ifindex = 9, .vlan = 5}},
+		{{DEVICE(2), VLAN(5, AD, 2, 3), VLAN(6, Q, 5, 8)},
+		 6,
+		 0,
+		 {.ifindex = 2, .vlan = 8, .s_vlan = 3}},
+		{{DEVICE(2), VLAN(5, Q, 2, 3), VLAN(6, Q, 5, 8)},
+		 6,
+		 0,
+		 {.ifindex = 2, .vlan = 8, .s_vlan = 3}},
+		/* Other devices above others stay as they are. */
+		{{DEVICE(2), DEVICE(4, .kind = "bond"), VLAN(5, Q, 4, 5)},
+		 5,
+		 0,
+		 {.ifindex = 4, .vlan = 5}},
+		{{DEVICE(2), VLAN(5, Q, 2, 5), DEVICE(6, .kind = "macvlan", .below = 5)},
+		 6,
+		 0,
+		 {.ifindex = 6}},
+		{{DEVICE(2), VLAN(5, Q, 2, 5, .elsewhere = true)}, 5, 0, {.ifindex = 5}},
+		/* Tags that cannot be written. */
+		{{DEVICE(2), VLAN(5, Q, 2, 5), VLAN(6, Q, 5, 6), VLAN(7, Q, 6, 7)},
+		 7,
+		 -EOPNOTSUPP,
+		 {0}},
+		{{DEVICE(2), VLAN(5, AD, 2, 5)}, 5, -EOPNOTSUPP, {0}},
+		{{DEVICE(2), VLAN(5, Q, 2, 5), VLAN(6, AD, 5, 6)}, 6, -EOPNOTSUPP, {0}},
+		{{DEVICE(2), VLAN(5, Q, 2, 0)}, 5, -EOPNOTSUPP, {0}},
+		{{DEVICE(2), VLAN(5, AD, 2, 0), VLAN(6, Q, 5, 6)}, 6, -EOPNOTSUPP, {0}},
+		{{VLAN(5, Q, 6, 5), VLAN(6, Q, 5, 6)}, 5, -EOPNOTSUPP, {0}},
+		/* No frame can leave. */
+		{{DEVICE(2)}, 5, -ENODEV, {0}},
+		{{VLAN(5, Q, 2, 5)}, 5, -ENODEV, {0}},
+		{{DEVICE(2, .down = true), VLAN(5, Q, 2, 5)}, 5, -ENODEV, {0}},
+		{{DEVICE(2), VLAN(5, AD, 2, 5, .down = true), VLAN(6, Q, 5, 6)}, 6, -ENODEV, {0}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(cases); i++) {
+		_Alignas(struct nlmsghdr) char buffer[512];
+		struct link_device devices[N(cases[i].told)] = {0};
+		struct link_nexthop out = {0};
+		size_t n = 0;
+
+		for (; n < N(devices) && cases[i].told[n].ifindex; n++) {
+			devices[n].ifindex = cases[i].told[n].ifindex;
+			link_device_parse(&devices[n], told_message(buffer, &cases[i].told[n]));
+		}
+		if (link_device_bottom(devices, n, cases[i].from, &out) != cases[i].err ||
+		    memcmp(&out, &cases[i].nexthop, sizeof(out)))
+			fail_msg("case %zu: device %u, vlan %u, s_vlan %u", i, out.ifindex,
+				 out.vlan, out.s_vlan);
+	}
+}
+
+static void a_device_is_what_its_message_says(void **state)
+{
+	static const struct told up = VLAN(5, AD, 2, 8), down = VLAN(5, AD, 2, 8, .down = true);
+	_Alignas(struct nlmsghdr) char buffer[512];
+	struct link_device device = {.ifindex = 5, .ask = true, .said = true};
+
+	(void)state;
+	link_device_parse(&device, told_message(buffer, &up));
+	assert_true(device.said && device.up && device.ethernet);
+	assert_false(device.ask);
+	assert_int_equal(device.ifindex, 5);
+	assert_int_equal(device.mtu, 1400);
+	assert_string_equal(device.name, "v5");
+	assert_true(mac_is(device.mac, "02:00:00:00:05:01"));
+	assert_int_equal(device.below, 2);
+	assert_int_equal(device.vlan, 8);
+	assert_int_equal(device.vlan_type, ETH_P_8021AD);
+	link_device_parse(&device, told_message(buffer, &down));
+	assert_false(device.up);
+}
+
+/* Of a device that was up: nothing is left but its number. */
+static void check_no_device(const struct nlmsghdr *nlh)
+{
+	struct link_device device = {
+		.ifindex = 5, .up = true, .ethernet = true, .mtu = 9, .below = 2, .vlan = 5};
+
+	link_device_parse(&device, nlh);
+	assert_int_equal(device.ifindex, 5);
+	assert_false(device.up || device.ethernet);
+	assert_int_equal(device.mtu, 0);
+	assert_int_equal(device.below, 0);
+	assert_int_equal(device.vlan, 0);
+}
+
+static void a_message_that_is_cut_or_of_another_type_does_no_harm(void **state)
+{
+	static const struct told told = VLAN(5, Q, 2, 5);
+	_Alignas(struct nlmsghdr) char buffer[512];
+	const struct nlmsghdr *nlh = told_message(buffer, &told);
+
+	(void)state;
+	for (uint32_t len = MNL_NLMSG_HDRLEN; len <= nlh->nlmsg_len; len += MNL_ALIGNTO) {
+		_cleanup_(freep) struct nlmsghdr *cut = malloc(len);
+		struct link_device device = {.ifindex = 5};
+
+		assert_non_null(cut);
+		memcpy(cut, nlh, len);
+		cut->nlmsg_len = len;
+		link_device_parse(&device, cut);
+		assert_int_equal(device.vlan, len == nlh->nlmsg_len ? 5 : 0);
+		cut->nlmsg_type = RTM_DELLINK;
+		check_no_device(cut);
+	}
+	check_no_device(NULL);
+}
+
+/* ----------------------------------------------------------------------------- tests in the lab */
 
 static void direct_neighbours_are_resolved_by_the_kernel(void **state)
 {
@@ -332,6 +576,26 @@ static void a_route_leads_to_its_gateway(void **state)
 		AWAIT(cases[i].addr, LINK_READY, .mac = cases[i].mac, .device = cases[i].device,
 		      .mtu = 1500);
 	}
+}
+
+static void one_link_local_gateway_on_two_devices_is_two(void **state)
+{
+	static const struct wish wishes[] = {
+		WISH("fd05::1", LINK_READY, .mac = "02:00:00:00:09:01", .device = "v1"),
+		WISH("fd06::1", LINK_READY, .mac = "02:00:00:00:09:02", .device = "v2"),
+		WISH("10.6.0.1", LINK_READY, .mac = "02:00:00:00:09:02", .device = "v2"),
+	};
+
+	(void)state;
+	NEED_LAB();
+	sh(lab.us, "for i in 1 2; do\n"
+		   "	ip neigh add fe80::9 lladdr 02:00:00:00:09:0$i dev v$i\n"
+		   "	ip route add fd0$((i + 4))::/64 via fe80::9 dev v$i\n"
+		   "done\n"
+		   "ip route add 10.6.0.0/16 via inet6 fe80::9 dev v2");
+	FOLLOW("fd05::1", "fd06::1", "10.6.0.1");
+	for (size_t i = 0; i < N(wishes); i++)
+		check_wish(&wishes[i]);
 }
 
 static void dead_ends_and_own_addresses_are_told_apart(void **state)
@@ -660,6 +924,131 @@ static void mtu_and_mac_of_the_device_are_followed(void **state)
 	      .device_mac = "02:00:00:00:01:77");
 }
 
+static void a_route_over_vlan_devices_leaves_by_the_one_that_sends(void **state)
+{
+	static const struct wish wishes[] = {
+		WISH("10.1.0.2", LINK_READY, .mac = PEER1, .device = "v1"),
+		WISH("10.5.0.2", LINK_READY, .mac = "02:00:00:00:05:02", .device = "v1",
+		     .mtu = 1400, .device_mac = "02:00:00:00:05:01", .vlan = 5),
+		WISH("fd00:5::2", LINK_READY, .mac = "02:00:00:00:05:02", .device = "v1",
+		     .mtu = 1400, .device_mac = "02:00:00:00:05:01", .vlan = 5),
+		WISH("10.6.0.2", LINK_READY, .mac = "02:00:00:00:06:02", .device = "v1",
+		     .mtu = 1400, .device_mac = "02:00:00:00:06:01", .vlan = 6, .s_vlan = 3),
+		WISH("fd00:6::2", LINK_READY, .mac = "02:00:00:00:06:02", .device = "v1",
+		     .mtu = 1400, .device_mac = "02:00:00:00:06:01", .vlan = 6, .s_vlan = 3),
+		WISH("10.7.0.2", LINK_READY, .mac = "02:00:00:00:07:02", .device = "v1",
+		     .mtu = 1400, .device_mac = "02:00:00:00:07:01", .vlan = 7, .s_vlan = 5),
+		WISH("10.3.0.2", LINK_NO_ROUTE),
+		/* One gateway on two devices. */
+		WISH("fd0a::1", LINK_READY, .mac = "02:00:00:00:09:01", .device = "v1"),
+		WISH("fd0b::1", LINK_READY, .mac = "02:00:00:00:09:05", .device = "v1", .vlan = 5),
+		/* The device below is the peer's. */
+		WISH("10.4.0.2", LINK_READY, .mac = "02:00:00:00:04:02", .device = "v4"),
+	};
+	const char *addrs[N(wishes)];
+
+	(void)state;
+	NEED_VLAN();
+	vlan_add(5, 1, "802.1Q");
+	vlan_add(3, 1, "802.1ad");
+	vlan_add(6, 3, "802.1Q");
+	vlan_add(7, 5, "802.1Q");
+	sh(lab.us, "ip neigh add fe80::9 lladdr 02:00:00:00:09:01 dev v1\n"
+		   "ip neigh add fe80::9 lladdr 02:00:00:00:09:05 dev v5\n"
+		   "ip route add fd0a::/64 via fe80::9 dev v1\n"
+		   "ip route add fd0b::/64 via fe80::9 dev v5\n");
+	sh(lab.peer, "ip link add link p2 name v4 netns /proc/%d/fd/%d type vlan id 4",
+	   (int)getpid(), lab.us);
+	sh(lab.us, "ip addr add 10.4.0.1/16 dev v4; ip link set v4 up\n"
+		   "ip neigh add 10.4.0.2 lladdr 02:00:00:00:04:02 dev v4");
+	for (size_t i = 0; i < N(wishes); i++)
+		addrs[i] = wishes[i].addr;
+	follow(addrs, N(addrs));
+	for (size_t i = 0; i < N(wishes); i++) {
+		loop_until(wish_true, &wishes[i]);
+		check_wish(&wishes[i]);
+	}
+}
+
+static void of_too_many_vlan_tags_is_told_once(void **state)
+{
+	static const struct wish later = WISH("10.1.0.2", LINK_READY, .mtu = 1450);
+
+	(void)state;
+	NEED_VLAN();
+	vlan_add(5, 1, "802.1Q");
+	vlan_add(6, 5, "802.1Q");
+	vlan_add(7, 6, "802.1Q");
+	vlan_add(8, 7, "802.1Q");
+	log_hold();
+	FOLLOW("10.6.0.2", "10.7.0.2", "fd00:7::2", "10.1.0.2");
+	FOLLOW("10.6.0.2", "10.7.0.2", "fd00:7::2", "10.7.0.3", "10.8.0.2", "10.1.0.2");
+	sh(lab.us, "ip link set v1 mtu 1450");
+	loop_until(wish_true, &later);
+	assert_int_equal(log_release("device v"), 2); /* v7, v8 */
+	check_wish(&later);
+	CHECK("10.7.0.2", LINK_NO_ROUTE);
+	CHECK("fd00:7::2", LINK_NO_ROUTE);
+	CHECK("10.8.0.2", LINK_NO_ROUTE);
+	AWAIT("10.6.0.2", LINK_READY, .device = "v1", .vlan = 6, .s_vlan = 5);
+}
+
+/* Shell: VLAN device lan on $1 with the id $2 and flags. */
+#define MAKE \
+	"make() {\n" \
+	"	below=$1 id=$2; shift 2\n" \
+	"	ip link add link $below name lan type vlan id $id \"$@\"\n" \
+	"	ip addr add 10.5.0.1/16 dev lan\n" \
+	"	ip link set lan up\n" \
+	"	neigh\n" \
+	"}\n" \
+	"neigh() { ip neigh add 10.5.0.2 lladdr 02:00:00:00:05:02 dev lan; }\n"
+
+static void vlan_devices_are_followed(void **state)
+{
+	static const struct {
+		const char *command;
+		struct wish wish;
+	} steps[] = {
+		{"make v1 5", WISH("10.5.0.2", LINK_READY, .device = "v1", .vlan = 5)},
+		{"ip link set lan mtu 1300",
+		 WISH("10.5.0.2", LINK_READY, .device = "v1", .mtu = 1300, .vlan = 5)},
+		{"ip link set lan address 02:00:00:00:05:77; neigh",
+		 WISH("10.5.0.2", LINK_READY, .device = "v1", .vlan = 5,
+		      .device_mac = "02:00:00:00:05:77")},
+		{"ip link del lan", WISH("10.5.0.2", LINK_NO_ROUTE)},
+		{"make v1 9", WISH("10.5.0.2", LINK_READY, .device = "v1", .vlan = 9)},
+		{"ip link del lan; make v1 10",
+		 WISH("10.5.0.2", LINK_READY, .device = "v1", .vlan = 10)},
+		{"ip link del lan; make v2 10",
+		 WISH("10.5.0.2", LINK_READY, .device = "v2", .vlan = 10)},
+		{"ip link del lan; ip link add link v1 name s up type vlan proto 802.1ad id 3\n"
+		 "make s 10",
+		 WISH("10.5.0.2", LINK_READY, .device = "v1", .vlan = 10, .s_vlan = 3)},
+		{"ip link set s down", WISH("10.5.0.2", LINK_NO_ROUTE)},
+		{"ip link set s up; neigh",
+		 WISH("10.5.0.2", LINK_READY, .device = "v1", .vlan = 10, .s_vlan = 3)},
+		{"ip link del lan; make v1 10 loose_binding on",
+		 WISH("10.5.0.2", LINK_READY, .device = "v1", .vlan = 10)},
+		/* It stays up, with its route. */
+		{"ip link set v1 down; ip route get 10.5.0.2 >/dev/null",
+		 WISH("10.5.0.2", LINK_NO_ROUTE)},
+		{"ip link set v1 up", WISH("10.5.0.2", LINK_READY, .device = "v1", .vlan = 10)},
+		{"ip link del v1", WISH("10.5.0.2", LINK_NO_ROUTE)},
+	};
+
+	(void)state;
+	NEED_VLAN();
+	FOLLOW("10.5.0.2");
+	for (size_t i = 0; i < N(steps); i++) {
+		lab.changes = 0;
+		sh(lab.us, MAKE "%s", steps[i].command);
+		loop_until(wish_true, &steps[i].wish);
+		check_wish(&steps[i].wish);
+		assert_in_range(lab.changes, 1, 10);
+	}
+}
+
 static void what_does_not_concern_us_is_not_told(void **state)
 {
 	(void)state;
@@ -905,8 +1294,12 @@ static void states_have_their_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(vlan_devices_lead_to_the_one_that_sends),
+		cmocka_unit_test(a_device_is_what_its_message_says),
+		cmocka_unit_test(a_message_that_is_cut_or_of_another_type_does_no_harm),
 		LAB_TEST(direct_neighbours_are_resolved_by_the_kernel),
 		LAB_TEST(a_route_leads_to_its_gateway),
+		LAB_TEST(one_link_local_gateway_on_two_devices_is_two),
 		LAB_TEST(dead_ends_and_own_addresses_are_told_apart),
 		LAB_TEST(neighbour_states_are_understood),
 		LAB_TEST(an_unresolved_neighbour_is_asked_for_again),
@@ -918,6 +1311,9 @@ int main(void)
 		LAB_TEST(a_source_address_taken_away_takes_its_routes),
 		LAB_TEST(a_device_down_has_no_route_until_it_is_up),
 		LAB_TEST(mtu_and_mac_of_the_device_are_followed),
+		LAB_TEST(a_route_over_vlan_devices_leaves_by_the_one_that_sends),
+		LAB_TEST(of_too_many_vlan_tags_is_told_once),
+		LAB_TEST(vlan_devices_are_followed),
 		LAB_TEST(what_does_not_concern_us_is_not_told),
 		LAB_TEST(a_burst_of_changes_is_told_together),
 		LAB_TEST(lost_notices_are_made_up_for),
