@@ -2,7 +2,8 @@
 /*
  * Model + wishes + next hops -> desired. A backend's state and weight are the operator's where
  * there is a wish, else the config's; its next hop is a static gateway_mac where the port has one,
- * else the kernel's. A ring's members are the active backends of the VIP's pool.
+ * else the kernel's. A ring's members are the backends of the VIP's pool
+ * that take new flows.
  */
 #include "daemon/desired.h"
 
@@ -256,6 +257,7 @@ static int set_old_ring(struct desired_owners *owners, const struct desired *d,
 	owners->old_members = calloc(n, sizeof(*owners->old_members));
 	if (!members || !owners->old_members)
 		return -ENOMEM;
+	owners->n_old = n;
 	for (size_t i = 0; i < n; i++) {
 		members[i].address = old->members[i].address;
 		members[i].weight = old->members[i].weight;

@@ -71,6 +71,7 @@ struct desired_owners {
 	size_t first;           /* owner m of ring is backend first + m */
 	const struct ring *old; /* NULL: nothing moves */
 	uint32_t *old_members;  /* owner m of old is backend old_members[m] */
+	size_t n_old;
 };
 
 struct desired_vip {

@@ -32,6 +32,9 @@ struct engine {
 struct candidate {
 	struct model *model;
 	const struct wishes *wishes;
+	bool (*settles)(void *ctx,
+			const struct generation_vip *vip); /* which moves end; NULL: none */
+	void *ctx;
 };
 
 /* ------------------------------------------------------------------------------------ the parts */
@@ -266,6 +269,18 @@ static void restore(struct engine *e)
 		log_diag(LOG_LEVEL_ERROR, &diag);
 }
 
+/* The generations for the candidate, without the moves that end. */
+static int make_generations(struct engine *e, const struct candidate *c, struct generations *out)
+{
+	int64_t now = time(NULL);
+	int err = generations_next(out, &e->generations, c->model, c->wishes, now);
+
+	for (size_t i = 0; !err && c->settles && i < out->n; i++)
+		if (out->vips[i].moving && c->settles(c->ctx, &out->vips[i]))
+			generations_settle(out, out->vips[i].vip, now);
+	return err;
+}
+
 /*
  * The candidate's generations -> desired -> plan -> apply. 0, or -errno with a message and nothing
  * changed.
@@ -276,7 +291,7 @@ static int bring_into_force(struct engine *e, const struct candidate *c,
 	_cleanup_(generations_fini) struct generations next = {0};
 	_cleanup_(desired_freep) struct desired *desired = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
-	int err = generations_next(&next, &e->generations, c->model, c->wishes, time(NULL));
+	int err = make_generations(e, c, &next);
 
 	ring_cache_begin(&e->rings);
 	if (!err)
@@ -324,12 +339,29 @@ static void refresh(void *ctx)
 
 /* ------------------------------------------------------------------------------------------ settling */
 
-/* Whether a live flow is with the old owner of a slot that has another one now. */
+/*
+ * Whether a live flow of the VIP is with another backend than its slot's owner. An entry does not say
+ * whose VIP it is: one that is with a backend of the VIP's ring counts, which can only delay.
+ */
 struct need {
 	const struct engine *engine;
-	const struct desired_owners *owners;
+	const struct desired_vip *vip;
 	bool found;
 };
+
+static bool is_owner(const struct need *need, uint32_t id)
+{
+	const struct engine *e = need->engine;
+	const struct desired_owners *o = &need->vip->owners;
+
+	for (size_t i = 0; i < need->vip->vip->pool->n_backends; i++)
+		if (e->plan->backend_ids[o->first + i] == id)
+			return true;
+	for (size_t i = 0; o->old && i < o->n_old; i++)
+		if (e->plan->backend_ids[o->old_members[i]] == id)
+			return true;
+	return false;
+}
 
 static bool needs_old(void *ctx, const struct flow_entry *entry)
 {
@@ -337,11 +369,11 @@ static bool needs_old(void *ctx, const struct flow_entry *entry)
 	const struct engine *e = need->engine;
 	uint32_t cur, other;
 
-	if (entry->slot >= need->owners->ring->size)
+	if (entry->slot >= need->vip->owners.ring->size)
 		return true;
-	desired_slot(e->desired, need->owners, entry->slot, &cur, &other);
-	need->found = cur != other && other != DESIRED_NOBODY &&
-		      e->plan->backend_ids[other] == entry->backend;
+	desired_slot(e->desired, &need->vip->owners, entry->slot, &cur, &other);
+	need->found = (cur == DESIRED_NOBODY || e->plan->backend_ids[cur] != entry->backend) &&
+		      is_owner(need, entry->backend);
 	return !need->found;
 }
 
@@ -352,38 +384,45 @@ static bool vip_needs_old(const struct engine *e, const char *name)
 	for (size_t i = 0; i < e->desired->n_vips; i++) {
 		if (strcmp(e->desired->vips[i].vip->name, name) != 0)
 			continue;
-		need.owners = &e->desired->vips[i].owners;
+		need.vip = &e->desired->vips[i];
 		flow_table_each(e->datapath, needs_old, &need);
 	}
 	return need.found;
 }
 
-/* Ends the moves that no live flow needs any more, of those that may end early. */
-static bool settle_early(struct engine *e, int64_t now)
+/* Is its time over, or does no live flow need it any more, where it may end early? */
+static bool is_due(void *ctx, const struct generation_vip *vip)
 {
-	bool any = false;
+	int64_t now = time(NULL);
 
-	for (size_t i = 0; i < e->generations.n; i++) {
-		const struct generation_vip *v = &e->generations.vips[i];
+	return now >= vip->limit || (now >= vip->soonest && !vip_needs_old(ctx, vip->vip));
+}
 
-		if (v->moving && now >= v->soonest && !vip_needs_old(e, v->vip))
-			any |= generations_settle(&e->generations, v->vip, now);
-	}
-	return any;
+static bool is_named(void *ctx, const struct generation_vip *vip)
+{
+	return !ctx || strcmp(ctx, vip->vip) == 0;
 }
 
 static int on_settle_timer(sd_event_source *source, uint64_t usec, void *ctx)
 {
+	_cleanup_(diag_fini) struct diag diag = {0};
 	struct engine *e = ctx;
-	int64_t now = time(NULL);
-	bool any = generations_settle(&e->generations, NULL, now);
+	struct candidate c = {
+		.model = e->model,
+		.wishes = &e->wishes,
+		.settles = is_due,
+		.ctx = e,
+	};
+	bool due = false;
 
 	(void)source;
 	(void)usec;
-	if (settle_early(e, now) || any) {
+	for (size_t i = 0; i < e->generations.n && !due; i++)
+		due = e->generations.vips[i].moving && is_due(e, &e->generations.vips[i]);
+	if (due && bring_into_force(e, &c, NULL, &diag))
+		log_diag(LOG_LEVEL_ERROR, &diag);
+	else if (due)
 		log_info("rings: a change has settled");
-		refresh(e);
-	}
 	arm_settle_timer(e);
 	return 0;
 }
@@ -391,17 +430,18 @@ static int on_settle_timer(sd_event_source *source, uint64_t usec, void *ctx)
 int engine_settle(struct engine *e, const char *vip, struct engine_result *result,
 		  struct diag *diag)
 {
-	struct candidate c = {.model = e->model, .wishes = &e->wishes};
-	int64_t now = time(NULL);
+	struct candidate c = {
+		.model = e->model,
+		.wishes = &e->wishes,
+		.settles = is_named,
+		.ctx = (void *)vip,
+	};
 
 	if (vip && !model_find_vip(e->model, vip)) {
 		diag_add(diag, NULL, 0, "there is no VIP \"%s\" (\"sluicectl vips\" lists them)",
 			 vip);
 		return -ENOENT;
 	}
-	for (size_t i = 0; i < e->generations.n; i++)
-		if (!vip || strcmp(vip, e->generations.vips[i].vip) == 0)
-			generations_settle(&e->generations, e->generations.vips[i].vip, now);
 	return bring_into_force(e, &c, result, diag);
 }
 

@@ -59,12 +59,17 @@ json_t *report_status(const struct engine_view *view)
 			 (json_int_t)datapath_memory(view->datapath));
 }
 
+static bool takes_flows(enum model_state state)
+{
+	return state == MODEL_STATE_ACTIVE || state == MODEL_STATE_FILLING;
+}
+
 static size_t count_active(const struct engine_view *view, const struct desired_vip *v)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < v->vip->pool->n_backends; i++)
-		n += view->desired->backends[v->owners.first + i].state == MODEL_STATE_ACTIVE;
+		n += takes_flows(view->desired->backends[v->owners.first + i].state);
 	return n;
 }
 
