@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Config, the operator's wishes and next hops in; records, keys and rings out.
+ * Config, the operator's wishes and next hops in; records, flags, targets and rings out; who owns a slot while
+ * its VIP moves.
  */
 #include "daemon/desired.h"
 
@@ -63,11 +64,11 @@ static void build(const struct desired_port *ports, desired_nexthop_fn *nexthop,
 /* How many slots of a VIP's ring the backend owns. */
 static unsigned int slots_of(size_t vip, size_t backend)
 {
-	const struct desired_vip *v = &lab.desired->vips[vip];
+	const struct desired_owners *o = &lab.desired->vips[vip].owners;
 	unsigned int n = 0;
 
-	for (uint32_t i = 0; i < v->ring->size; i++)
-		n += v->ring->owner[0][i] == backend - v->first;
+	for (uint32_t i = 0; i < o->ring->size; i++)
+		n += o->ring->owner[0][i] == backend - o->first;
 	return n;
 }
 
@@ -275,7 +276,11 @@ static bool nexthop(const void *ctx, const struct sluice_addr *addr, struct link
 	assert_string_equal(addr_print(addr, text), "10.0.0.1");
 	if (c->state == LINK_STATE_MAX)
 		return false;
-	*out = (struct link_nexthop){.state = c->state, .ifindex = c->ifindex, .mtu = c->mtu};
+	*out = (struct link_nexthop){
+		.state = c->state,
+		.ifindex = c->ifindex,
+		.mtu = c->mtu,
+	};
 	if (c->state == LINK_READY)
 		memcpy(out->mac, HOP_MAC, 6);
 	if (c->ifindex)
@@ -296,10 +301,10 @@ static void ways_come_from_the_kernel_or_a_gateway(void **state)
 	for (size_t i = 0; i < N(way_cases); i++) {
 		const struct way_case *c = &way_cases[i];
 		struct sluice_backend expected = {
-			.encap = SLUICE_ENCAP_IPIP,
+			.encap = c->state == LINK_LOCAL ? SLUICE_ENCAP_LOCAL : SLUICE_ENCAP_IP4,
 			.ifindex = c->record_ifindex,
 			.mtu = c->record_mtu,
-			.flags = c->dmac ? SLUICE_BACKEND_NEXTHOP : 0,
+			.flags = SLUICE_BACKEND_SERVING | (c->dmac ? SLUICE_BACKEND_NEXTHOP : 0),
 		};
 		char text[512], first[64], second[64];
 
@@ -314,6 +319,8 @@ static void ways_come_from_the_kernel_or_a_gateway(void **state)
 		lab.model = fixture_model(text);
 		build(ports, nexthop, c);
 		assert_int_equal(addr_parse(&expected.addr, "10.0.0.1"), 0);
+		expected.hint = htons(lab.model->pools[0].backends[0].hint);
+		assert_int_not_equal(expected.hint, 0);
 		if (c->dmac)
 			memcpy(expected.dmac, c->dmac, 6);
 		memcpy(expected.smac, c->smac, 6);
@@ -325,6 +332,26 @@ static void ways_come_from_the_kernel_or_a_gateway(void **state)
 		assert_memory_equal(&lab.desired->backends[0].record, &expected, sizeof(expected));
 		teardown(NULL);
 	}
+}
+
+static bool tagged_nexthop(const void *ctx, const struct sluice_addr *addr,
+			   struct link_nexthop *out)
+{
+	(void)ctx;
+	(void)addr;
+	*out = (struct link_nexthop){.state = LINK_READY, .ifindex = 11, .vlan = 7, .s_vlan = 99};
+	return true;
+}
+
+static void tags_of_the_way_are_in_the_record(void **state)
+{
+	(void)state;
+	lab.model = fixture_model("interfaces = ( { name = \"eth0\"; } );\n"
+				  "pools = ( { name = \"web\"; backends = (\n"
+				  "  { name = \"a\"; address = \"10.0.0.1\"; } ); } );\n");
+	build(NULL, tagged_nexthop, NULL);
+	assert_int_equal(lab.desired->backends[0].record.vlan, htons(7));
+	assert_int_equal(lab.desired->backends[0].record.s_vlan, htons(99));
 }
 
 static void ways_have_names(void **state)
@@ -350,7 +377,7 @@ static const char two_pools[] =
 	"  { name = \"none\"; },\n"
 	"  { name = \"api\"; backends = ( { name = \"c\"; address = \"10.0.0.1\"; },\n"
 	"                                { name = \"d\"; address = \"10.0.0.2\"; } ); },\n"
-	"  { name = \"six\"; backends = ( { name = \"e\"; address = \"10.0.0.6\"; } ); } );\n"
+	"  { name = \"six\"; backends = ( { name = \"e\"; address = \"2001:db8::1\"; } ); } );\n"
 	"vips = (\n"
 	"  { name = \"one\"; address = \"192.0.2.1\"; port = 80; protocol = \"tcp\";\n"
 	"    pool = \"web\"; ring_size = 4093; },\n"
@@ -364,55 +391,39 @@ static const char two_pools[] =
 	"    pool = \"web\"; ring_size = 16381; },\n"
 	"  { name = \"empty\"; address = \"192.0.2.1\"; port = 84; protocol = \"tcp\";\n"
 	"    pool = \"none\"; ring_size = 4093; },\n"
-	"  { name = \"six\"; address = \"192.0.2.6\"; port = 80; protocol = \"tcp\";\n"
+	"  { name = \"six\"; address = \"2001:db8::80\"; port = 80; protocol = \"tcp\";\n"
 	"    pool = \"six\"; ring_size = 4093; } );\n";
 
-static void vips_have_their_key_and_their_pool(void **state)
+static void vips_have_their_pool(void **state)
 {
-	static const struct {
-		const char *addr;
-		uint16_t port;
-		uint8_t proto;
-		size_t first;
-	} expected[] = {
-		{"192.0.2.1", 80, IPPROTO_TCP, 0},    {"192.0.2.1", 443, IPPROTO_UDP, 0},
-		{"192.0.2.1", 81, IPPROTO_TCP, 2},    {"192.0.2.1", 82, IPPROTO_TCP, 0},
-		{"192.0.2.1", 83, IPPROTO_TCP, 0},    {"192.0.2.1", 84, IPPROTO_TCP, 2},
-		{"2001:db8::80", 80, IPPROTO_TCP, 4},
-	};
+	static const size_t first[] = {0, 0, 2, 0, 0, 2, 4};
+	static const bool answers[] = {true, false, false, false, false, false, true};
 
 	(void)state;
 	lab.model = fixture_model(two_pools);
-	assert_int_equal(addr_parse(&lab.model->pools[3].backends[0].address, "2001:db8::1"), 0);
-	assert_int_equal(addr_parse(&lab.model->vips[6].address, "2001:db8::80"), 0);
 	build(NULL, NULL, NULL);
 	assert_int_equal(lab.desired->n_backends, 5);
 	assert_string_equal(lab.desired->backends[2].backend->name, "c");
 	assert_string_equal(lab.desired->backends[2].pool->name, "api");
-	assert_int_equal(lab.desired->backends[2].record.encap, SLUICE_ENCAP_IPIP);
+	assert_int_equal(lab.desired->backends[2].record.encap, SLUICE_ENCAP_IP4);
 	assert_int_equal(lab.desired->backends[4].record.encap, SLUICE_ENCAP_IP6);
-	assert_int_equal(lab.desired->n_vips, N(expected));
-	for (size_t i = 0; i < N(expected); i++) {
+	assert_int_equal(lab.desired->n_vips, N(first));
+	for (size_t i = 0; i < N(first); i++) {
 		const struct desired_vip *v = &lab.desired->vips[i];
-		struct sluice_vip_key key = {
-			.port = htons(expected[i].port),
-			.proto = expected[i].proto,
-		};
 
-		assert_int_equal(addr_parse(&key.addr, expected[i].addr), 0);
-		assert_memory_equal(&v->key, &key, sizeof(key));
 		assert_ptr_equal(v->vip, &lab.model->vips[i]);
-		assert_int_equal(v->first, expected[i].first);
-		assert_int_equal(v->ring->size, lab.model->vips[i].ring_size);
-		assert_int_equal(v->flags, 0);
+		assert_int_equal(v->owners.first, first[i]);
+		assert_int_equal(v->owners.ring->size, lab.model->vips[i].ring_size);
+		assert_int_equal(v->answers, answers[i]);
+		assert_int_equal(v->flags, i == 1 ? SLUICE_VIP_TRACK : 0); /* UDP */
 	}
 	for (uint32_t i = 0; i < 4093; i++)
-		assert_int_equal(lab.desired->vips[5].ring->owner[0][i], RING_NONE);
+		assert_int_equal(lab.desired->vips[5].owners.ring->owner[0][i], RING_NONE);
 }
 
 static const struct ring *ring(size_t vip)
 {
-	return lab.desired->vips[vip].ring;
+	return lab.desired->vips[vip].owners.ring;
 }
 
 static void equal_rings_are_one(void **state)
@@ -501,8 +512,9 @@ int main(void)
 		cmocka_unit_test(wishes_go_before_the_config),
 		TEST(the_ring_follows_the_weights),
 		cmocka_unit_test(ways_come_from_the_kernel_or_a_gateway),
+		TEST(tags_of_the_way_are_in_the_record),
 		cmocka_unit_test(ways_have_names),
-		TEST(vips_have_their_key_and_their_pool),
+		TEST(vips_have_their_pool),
 		TEST(equal_rings_are_one),
 		TEST(rings_that_do_not_change_are_not_built_anew),
 		TEST(a_ring_lives_until_the_sweep_that_finds_it_unused),
