@@ -797,9 +797,11 @@ static int plan_devices(struct planner *p)
 
 	if (err || !steps)
 		return err ? err : -ENOMEM;
-	memcpy(steps, &p->plan->steps[first], added * sizeof(*steps));
-	memmove(&p->plan->steps[added], p->plan->steps, first * sizeof(*steps));
-	memcpy(p->plan->steps, steps, added * sizeof(*steps));
+	if (added) {
+		memcpy(steps, &p->plan->steps[first], added * sizeof(*steps));
+		memmove(&p->plan->steps[added], p->plan->steps, first * sizeof(*steps));
+		memcpy(p->plan->steps, steps, added * sizeof(*steps));
+	}
 	return diff_rows(p, MAP_DEVICES, true);
 }
 
