@@ -92,16 +92,20 @@ static __always_inline int outer_is_tunnel(struct packet *pkt, struct tunnel *t)
 /* Finds the inner packet's family. 0: there is no inner packet. */
 static __always_inline int outer_find_inner(struct packet *pkt, struct tunnel *t)
 {
-	__u8 *first = packet_at(pkt, t->inner, sizeof(struct iphdr));
+	__u8 *first = packet_at(pkt, t->inner, sizeof(*first));
 
 	if (!first)
 		return 0;
 	pkt->family = *first >> 4;
-	if (pkt->family == 4 && t->proto != IPPROTO_IPV6)
+	if (pkt->family == 4 && t->proto != IPPROTO_IPV6) {
 		t->type = bpf_htons(ETH_P_IP);
-	else if (pkt->family == 6 && t->proto != IPPROTO_IPIP)
+		return packet_at(pkt, t->inner, sizeof(struct iphdr)) != NULL;
+	}
+	if (pkt->family == 6 && t->proto != IPPROTO_IPIP) {
 		t->type = bpf_htons(ETH_P_IPV6);
-	return t->type != 0;
+		return packet_at(pkt, t->inner, sizeof(struct ipv6hdr)) != NULL;
+	}
+	return 0;
 }
 
 /* Is it one of the balancers that are named, if any are? */
