@@ -24,6 +24,7 @@
 static struct lab {
 	struct model *model;
 	struct wishes wishes;
+	struct generations generations;
 	struct ring_cache rings;
 	struct desired *desired;
 } lab;
@@ -41,6 +42,7 @@ static int teardown(void **state)
 	desired_free(lab.desired);
 	model_free(lab.model);
 	wishes_fini(&lab.wishes);
+	generations_fini(&lab.generations);
 	ring_cache_fini(&lab.rings);
 	return 0;
 }
@@ -51,6 +53,7 @@ static void build(const struct desired_port *ports, desired_nexthop_fn *nexthop,
 	const struct desired_input input = {
 		.model = lab.model,
 		.wishes = &lab.wishes,
+		.generations = &lab.generations,
 		.ports = ports ? ports : unknown,
 		.nexthop = nexthop,
 		.nexthop_ctx = ctx,
@@ -504,6 +507,358 @@ static void a_ring_lives_until_the_sweep_that_finds_it_unused(void **state)
 	assert_int_equal(a->size, 13);
 }
 
+/* ------------------------------------------------------------------------------- while a VIP moves */
+
+#define A "{ name = \"a\"; address = \"10.0.0.1\"; }"
+#define B "{ name = \"b\"; address = \"10.0.0.2\"; }"
+#define C "{ name = \"c\"; address = \"10.0.0.3\"; }"
+#define A_IS(more) "{ name = \"a\"; address = \"10.0.0.1\"; " more " }"
+#define B_IS(more) "{ name = \"b\"; address = \"10.0.0.2\"; " more " }"
+#define C_IS(more) "{ name = \"c\"; address = \"10.0.0.3\"; " more " }"
+#define DRAINING "state = \"draining\";"
+#define FILLING "state = \"filling\";"
+#define DISABLED "state = \"disabled\";"
+#define HEAVY "weight = 300;"
+
+static void load_web(const char *backends, const char *vip)
+{
+	char text[768];
+
+	snprintf(text, sizeof(text),
+		 "interfaces = ( { name = \"eth0\"; } );\n"
+		 "pools = ( { name = \"web\"; backends = ( %s ); },\n"
+		 "  { name = \"api\"; backends = ( " C " ); } );\n"
+		 "vips = ( { name = \"www\"; address = \"192.0.2.1\"; port = 80;\n"
+		 "  protocol = \"tcp\"; %s } );\n",
+		 backends, vip);
+	model_free(TAKE(lab.model));
+	lab.model = fixture_model(text);
+}
+
+/* The generations for the model that is loaded. */
+static void follow(int64_t now)
+{
+	struct generations next;
+
+	assert_int_equal(generations_next(&next, &lab.generations, lab.model, &lab.wishes, now), 0);
+	desired_free(TAKE(lab.desired));
+	generations_fini(&lab.generations);
+	lab.generations = next;
+}
+
+struct owner {
+	char pool[8];
+	char name[8];
+};
+
+static struct owner owner_of(uint32_t backend)
+{
+	struct owner owner = {.name = "nobody"};
+
+	if (backend == DESIRED_NOBODY)
+		return owner;
+	assert_true(backend < lab.desired->n_backends);
+	strcpy(owner.pool, lab.desired->backends[backend].pool->name);
+	strcpy(owner.name, lab.desired->backends[backend].backend->name);
+	return owner;
+}
+
+/* Both owners of every slot, as the desired state has them. */
+static void read_owners(struct owner cur[4093], struct owner other[4093])
+{
+	for (uint32_t i = 0; i < 4093; i++) {
+		uint32_t c, o;
+
+		desired_slot(lab.desired, &lab.desired->vips[0].owners, i, &c, &o);
+		cur[i] = owner_of(c);
+		other[i] = owner_of(o);
+	}
+}
+
+#define WEB "pool = \"web\"; ring_size = 4093;"
+
+static const struct move_case {
+	const char *before, *after; /* backends */
+	const char *vip_before, *vip_after;
+	bool moves;           /* some slot has two owners */
+	const char *unserved; /* one whose flows are given up: other is cur */
+} move_cases[] = {
+	{A ", " B, A ", " B, WEB, WEB, false, ""},
+	{A ", " B ", " C, A ", " B ", " C_IS(DRAINING), WEB, WEB, true, ""},
+	{A ", " B, A ", " B ", " C_IS(FILLING), WEB, WEB, true, ""},
+	{A ", " B, A ", " B ", " C, WEB, WEB, true, ""},
+	{A ", " B, A ", " B_IS(DRAINING) ", " C_IS(FILLING), WEB, WEB, true, ""},
+	{A ", " B, A ", " B_IS(HEAVY), WEB, WEB, true, ""},
+	{A ", " B, B_IS(HEAVY) ", " A, WEB, WEB, true, ""},
+	{A ", " B, A_IS(DRAINING) ", " B_IS(DRAINING), WEB, WEB, true, ""},
+	{A ", " B ", " C, A ", " B, WEB, WEB, true, ""}, /* removed */
+	{A ", " B, C, WEB, WEB, true, ""},
+	{A ", " B ", " C, A ", " B ", " C_IS(DISABLED), WEB, WEB, true, "c"},
+	{A ", " B, A_IS(DRAINING) ", " B_IS(DISABLED) ", " C, WEB, WEB, true, "b"},
+	/* Another pool, another way to make a ring; one of another size has other slots. */
+	{A ", " B, A ", " B, WEB, "pool = \"api\"; ring_size = 4093;", true, ""},
+	{A ", " B_IS(HEAVY), A ", " B_IS(HEAVY), WEB, WEB " maglev = \"v1\";", true, ""},
+	{A ", " B, A ", " C, "pool = \"web\"; ring_size = 16381;", WEB, false, "other size"},
+};
+
+static void assert_owners(const struct owner *got, const struct owner *expected, size_t slot)
+{
+	if (memcmp(got, expected, sizeof(*got)) != 0)
+		fail_msg("slot %zu: %s of %s, not %s of %s", slot, got->name, got->pool,
+			 expected->name, expected->pool);
+}
+
+static void slots_that_move_have_an_old_and_a_new_owner(void **state)
+{
+	static struct owner old[4093], now[4093], cur[4093], other[4093], ignored[4093];
+
+	(void)state;
+	for (size_t i = 0; i < N(move_cases); i++) {
+		const struct move_case *c = &move_cases[i];
+		bool comparable = strcmp(c->unserved, "other size") != 0, moves = false;
+
+		setup(NULL);
+		load_web(c->before, c->vip_before);
+		build(NULL, NULL, NULL);
+		if (comparable)
+			read_owners(old, ignored);
+		follow(1);
+		load_web(c->after, c->vip_after);
+		build(NULL, NULL, NULL); /* the generations are as before */
+		follow(2);
+		build(NULL, NULL, NULL);
+		read_owners(cur, other);
+		generations_settle(&lab.generations, "www", 3);
+		build(NULL, NULL, NULL);
+		read_owners(now, ignored);
+		for (size_t slot = 0; slot < 4093; slot++) {
+			bool kept = comparable && strcmp(old[slot].name, c->unserved) != 0;
+
+			assert_owners(&cur[slot], &now[slot], slot);
+			assert_owners(&ignored[slot], &now[slot], slot);
+			assert_owners(&other[slot], kept ? &old[slot] : &now[slot], slot);
+			moves |= memcmp(&cur[slot], &other[slot], sizeof(*cur)) != 0;
+		}
+		assert_int_equal(moves, c->moves);
+		teardown(NULL);
+	}
+}
+
+/* What a backend had stays with it until its flows have settled. */
+static void a_removed_backend_leaves_when_its_flows_have_settled(void **state)
+{
+	struct sluice_backend record;
+
+	(void)state;
+	load_web(A ", " B, WEB);
+	follow(1);
+	build(NULL, NULL, NULL);
+	record = lab.desired->backends[1].record;
+	load_web(A, WEB);
+	follow(2);
+	build(NULL, NULL, NULL);
+	assert_int_equal(lab.desired->n_backends, 3); /* b is the last */
+	assert_true(lab.desired->backends[2].leaving);
+	assert_int_equal(lab.desired->backends[2].state, MODEL_STATE_DRAINING);
+	assert_string_equal(lab.desired->backends[2].pool->name, "web");
+	assert_string_equal(lab.desired->backends[2].backend->name, "b");
+	assert_memory_equal(&lab.desired->backends[2].record, &record, sizeof(record));
+	generations_settle(&lab.generations, "www", 3);
+	build(NULL, NULL, NULL);
+	assert_int_equal(lab.desired->n_backends, 2);
+	assert_false(lab.desired->backends[1].leaving);
+}
+
+/* ------------------------------------------------------------------------- flags, features, room */
+
+static void keys_of_a_vip_become_its_flags(void **state)
+{
+	static const struct {
+		const char *vip; /* TCP, but for "protocol" */
+		uint32_t flags;
+	} cases[] = {
+		{"protocol = \"tcp\";", 0},
+		{"protocol = \"udp\";", SLUICE_VIP_TRACK},
+		{"protocol = \"udp\"; track = \"moving\";", 0},
+		{"protocol = \"tcp\"; track = \"always\";", SLUICE_VIP_TRACK},
+		{"protocol = \"tcp\"; track = \"never\";", SLUICE_VIP_NO_TRACK},
+		{"protocol = \"tcp\"; hash = \"no_source_port\";", SLUICE_VIP_NO_SOURCE_PORT},
+		{"protocol = \"tcp\"; hash = \"destination_port\";", SLUICE_VIP_DEST_PORT},
+		{"protocol = \"udp\"; track = \"moving\"; quic = \"katran\";",
+		 SLUICE_VIP_QUIC | SLUICE_VIP_TRACK},
+		{"protocol = \"udp\"; track = \"never\"; quic = \"quic-lb\";",
+		 SLUICE_VIP_QUIC_LB | SLUICE_VIP_NO_TRACK},
+		{"protocol = \"tcp\"; tcp_server_id = true;", SLUICE_VIP_TCP_ID | SLUICE_VIP_TRACK},
+		{"protocol = \"udp\"; udp_stable = true;", SLUICE_VIP_UDP_ID | SLUICE_VIP_TRACK},
+		{"protocol = \"tcp\"; allow = [ \"10.0.0.0/8\" ];",
+		 SLUICE_VIP_ACCESS | SLUICE_VIP_DENY},
+		{"protocol = \"tcp\"; deny = [ \"10.0.0.0/8\" ];", SLUICE_VIP_ACCESS},
+		{"protocol = \"tcp\"; sources = ( { prefix = \"10.0.0.0/8\"; pool = \"web\"; } );",
+		 SLUICE_VIP_SOURCES},
+		{"protocol = \"tcp\"; hint = \"always\";", SLUICE_VIP_HINT_ALWAYS},
+		{"protocol = \"tcp\"; hint = \"off\";", SLUICE_VIP_NO_HINT},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(cases); i++) {
+		char text[768];
+
+		setup(NULL);
+		snprintf(text, sizeof(text),
+			 "interfaces = ( { name = \"eth0\"; } );\n"
+			 "pools = ( { name = \"web\"; backends = ( " A " ); } );\n"
+			 "vips = ( { name = \"www\"; address = \"192.0.2.1\"; port = 443;\n"
+			 "  ring_size = 4093; pool = \"web\"; %s } );\n",
+			 cases[i].vip);
+		lab.model = fixture_model(text);
+		build(NULL, NULL, NULL);
+		if (lab.desired->vips[0].flags != cases[i].flags)
+			print_message("%s\n", cases[i].vip);
+		assert_int_equal(lab.desired->vips[0].flags, cases[i].flags);
+		teardown(NULL);
+	}
+}
+
+/* Only what a config uses is compiled in. */
+static void what_a_config_uses_becomes_features(void **state)
+{
+	static const struct {
+		const char *more; /* at the top */
+		const char *pool;
+		const char *vip;
+		uint32_t features;
+	} cases[] = {
+		{"", "", "address = \"192.0.2.1\"; port = 80; track = \"never\";", 0},
+		{"", "", "address = \"192.0.2.1\"; port = 80;", SLUICE_FEATURE_FLOWS},
+		{"", "", "address = \"192.0.2.1\"; port = 0; track = \"never\";",
+		 SLUICE_FEATURE_ANY_PORT},
+		{"", "", "address = \"192.0.2.0/24\"; port = 80; track = \"never\";",
+		 SLUICE_FEATURE_PREFIXES},
+		{"", "", "address = \"2001:db8::1\"; port = 80; track = \"never\";",
+		 SLUICE_FEATURE_IPV6},
+		{"decap = ( \"10.9.9.9\" );", "",
+		 "address = \"192.0.2.1\"; port = 80; track = \"never\";",
+		 SLUICE_FEATURE_DECAP | SLUICE_FEATURE_IPV6},
+		{"", "tunnel = { type = \"gue\"; source = \"10.0.0.9\"; };",
+		 "address = \"192.0.2.1\"; port = 80; track = \"never\";", SLUICE_FEATURE_GUE},
+		{"", "",
+		 "address = \"192.0.2.1\"; port = 80; track = \"never\"; tcp_server_id = true;",
+		 SLUICE_FEATURE_IDS},
+		{"", "",
+		 "address = \"192.0.2.1\"; port = 80; track = \"never\"; deny = [ \"10.0.0.0/8\" "
+		 "];",
+		 SLUICE_FEATURE_ACCESS},
+		{"", "",
+		 "address = \"192.0.2.1\"; port = 80; track = \"never\";"
+		 "sources = ( { prefix = \"10.0.0.0/8\"; pool = \"web\"; } );",
+		 SLUICE_FEATURE_SOURCES},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(cases); i++) {
+		char text[768];
+
+		setup(NULL);
+		snprintf(text, sizeof(text),
+			 "interfaces = ( { name = \"eth0\"; } );\n%s\n"
+			 "pools = ( { name = \"web\"; backends = ( " A " ); %s } );\n"
+			 "vips = ( { name = \"www\"; protocol = \"tcp\"; pool = \"web\"; %s } );\n",
+			 cases[i].more, cases[i].pool, cases[i].vip);
+		lab.model = fixture_model(text);
+		assert_int_equal(desired_settings(lab.model).features, cases[i].features);
+		teardown(NULL);
+	}
+}
+
+static void gue_is_in_the_records_of_its_pool(void **state)
+{
+	const struct sluice_backend *four, *six;
+	struct sluice_addr source, source6;
+
+	(void)state;
+	lab.model =
+		fixture_model("interfaces = ( { name = \"eth0\"; } );\n"
+			      "pools = ( { name = \"web\"; backends = ( " A ",\n"
+			      "  { name = \"six\"; address = \"2001:db8::1\"; } );\n"
+			      "  tunnel = { type = \"gue\"; port = 9886; source = \"10.0.0.9\";\n"
+			      "    source6 = \"2001:db8::9\"; }; } );\n");
+	build(NULL, NULL, NULL);
+	four = &lab.desired->backends[0].record;
+	six = &lab.desired->backends[1].record;
+	assert_int_equal(addr_parse(&source, "10.0.0.9") | addr_parse(&source6, "2001:db8::9"), 0);
+	assert_int_equal(four->encap, SLUICE_ENCAP_GUE4);
+	assert_int_equal(six->encap, SLUICE_ENCAP_GUE6);
+	assert_int_equal(four->port, htons(9886));
+	assert_int_equal(six->port, htons(9886));
+	assert_true(addr_equal(&four->source, &source));
+	assert_true(addr_equal(&six->source, &source6));
+}
+
+static void settings_and_room_follow_the_config(void **state)
+{
+	struct sluice_settings settings;
+	struct maps_size size;
+
+	(void)state;
+	lab.model = fixture_model(
+		"interfaces = ( { name = \"eth0\"; } );\n"
+		"limits = { vips = 7; backends = 9; sources = 11; fragments = 64; };\n"
+		"flows = { size = 4096; age_s = 60; };\n"
+		"icmp = { echo_rate = 3; error_rate = 4; };\nhash_seed = 5;\n"
+		"pools = ( { name = \"web\"; backends = ( " A " ); } );\n"
+		"vips = ( { name = \"www\"; address = \"192.0.2.1\"; port = 80; protocol = "
+		"\"tcp\";\n"
+		"  pool = \"web\"; sources = ( { prefix = \"10.0.0.0/8\"; pool = \"web\"; },\n"
+		"    { prefix = \"11.0.0.0/8\"; backend = \"a\"; } ); } );\n");
+	settings = desired_settings(lab.model);
+	assert_int_equal(settings.abi, SLUICE_ABI);
+	assert_int_equal(settings.hash_seed, 5);
+	assert_int_equal(settings.hash_seed6, 5);
+	assert_int_equal(settings.echo_rate, 3);
+	assert_int_equal(settings.error_rate, 4);
+	assert_int_equal(settings.flow_lines, 512);
+	assert_int_equal(settings.flow_age, 60000000000 / (1 << SLUICE_TICK_SHIFT) + 1);
+	assert_int_equal(settings.secret[0] | settings.secret[1], 0);
+	size = desired_size(lab.model);
+	assert_int_equal(size.vips, 7);
+	assert_int_equal(size.backends, 9);
+	assert_int_equal(size.sources, 11);
+	assert_int_equal(size.fragments, 64);
+	assert_int_equal(size.ring_slots % SLUICE_LINE_SLOTS, 0);
+	assert_true(size.ring_slots >= 2 * 65552); /* the VIP's ring and its target's */
+}
+
+/* ------------------------------------------------------------------------------ clients' targets */
+
+static void clients_go_to_a_pools_ring_or_to_a_backend(void **state)
+{
+	const struct desired_target *t;
+
+	(void)state;
+	lab.model = fixture_model(
+		"interfaces = ( { name = \"eth0\"; } );\n"
+		"pools = ( { name = \"web\"; backends = ( " A " ); },\n"
+		"  { name = \"api\"; backends = ( " B ", " C " ); } );\n"
+		"vips = ( { name = \"one\"; address = \"192.0.2.1\"; port = 80; protocol = "
+		"\"tcp\";\n"
+		"    pool = \"web\"; ring_size = 4093; },\n"
+		"  { name = \"two\"; address = \"192.0.2.1\"; port = 81; protocol = \"tcp\";\n"
+		"    pool = \"web\"; ring_size = 4093;\n"
+		"    sources = ( { prefix = \"10.0.0.0/8\"; pool = \"api\"; },\n"
+		"      { prefix = \"11.0.0.0/8\"; pool = \"api\"; backend = \"c\"; },\n"
+		"      { prefix = \"12.0.0.0/8\"; pool = \"api\"; } ); } );\n");
+	build(NULL, NULL, NULL);
+	assert_int_equal(lab.desired->n_targets, 2);
+	assert_int_equal(lab.desired->vips[1].first_target, 0);
+	t = lab.desired->targets;
+	assert_int_equal(t[0].vip, 1);
+	assert_int_equal(t[0].owners.first, 1);
+	assert_int_equal(t[0].owners.ring->size, 4093);
+	assert_int_equal(t[1].vip, 1);
+	assert_null(t[1].owners.ring);
+	assert_string_equal(lab.desired->backends[t[1].owners.first].backend->name, "c");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -518,6 +873,13 @@ int main(void)
 		TEST(equal_rings_are_one),
 		TEST(rings_that_do_not_change_are_not_built_anew),
 		TEST(a_ring_lives_until_the_sweep_that_finds_it_unused),
+		cmocka_unit_test(slots_that_move_have_an_old_and_a_new_owner),
+		TEST(a_removed_backend_leaves_when_its_flows_have_settled),
+		cmocka_unit_test(keys_of_a_vip_become_its_flags),
+		cmocka_unit_test(what_a_config_uses_becomes_features),
+		TEST(gue_is_in_the_records_of_its_pool),
+		TEST(settings_and_room_follow_the_config),
+		TEST(clients_go_to_a_pools_ring_or_to_a_backend),
 	};
 
 	return cmocka_run_group_tests_name("daemon/desired", tests, NULL, NULL);
