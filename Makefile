@@ -52,6 +52,8 @@ unit_control := $(patsubst %.c,$(B)/%,$(wildcard tests/control/test_*.c))
 unit_daemon := $(patsubst %.c,$(B)/%,$(wildcard tests/daemon/test_*.c))
 unit_xdp := $(patsubst %.c,$(B)/%,$(wildcard tests/xdp/test_*.c))
 UNITS := $(unit_config) $(unit_control) $(unit_daemon) $(unit_xdp)
+# Programs that labs use.
+TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
 
 C_FILES := $(wildcard xdp/*.[ch] config/*.[ch] control/*.[ch] daemon/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 SH_FILES := $(wildcard tests/*.sh tests/*/*.sh bench/*.sh) .ci/run
@@ -61,7 +63,7 @@ SH_FILES := $(wildcard tests/*.sh tests/*/*.sh bench/*.sh) .ci/run
 .SECONDARY:
 
 all: $(PROGRAMS)
-tests: all $(UNITS)
+tests: all $(UNITS) $(TOOLS)
 
 $(B)/%.a:
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
@@ -101,7 +103,9 @@ $(unit_xdp): $(B)/host.a
 $(unit_daemon) $(unit_xdp): $(B)/testlib.a $(DAEMON_A)
 $(UNITS): %: %.o
 
-$(PROGRAMS) $(UNITS):
+$(TOOLS): %: %.o
+
+$(PROGRAMS) $(UNITS) $(TOOLS):
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 deps:
