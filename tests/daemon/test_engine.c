@@ -875,6 +875,302 @@ static void moved_next_hops_reach_the_maps(void **state)
 	assert_int_equal(r.rows[MAP_DEVICES].n, 0);
 }
 
+/* ---------------------------------------------------------------------------------------- moves */
+
+/* How many slots of www's ring have this word. */
+static unsigned int count_words(uint32_t word)
+{
+	uint32_t words[4093];
+	unsigned int n = 0;
+
+	for (uint32_t i = read_ring("www", words); i-- > 0;)
+		n += words[i] == word;
+	return n;
+}
+
+static bool moves(const char *vip)
+{
+	const struct generation_vip *v;
+
+	lab.view = engine_view(lab.engine);
+	v = generations_find(lab.view.generations, vip);
+	return v && v->moving;
+}
+
+static void a_drained_backend_serves_its_flows_until_they_have_settled(void **state)
+{
+	unsigned int had;
+	uint32_t a, b;
+
+	(void)state;
+	start(plain);
+	a = id_of("web", "a");
+	b = id_of("web", "b");
+	had = slots_of("www", a);
+	assert_int_equal(count_words(SLUICE_SLOT(a, a, false)), had);
+	order(ENGINE_DRAIN, "a", NULL, 0);
+	assert_true(moves("www"));
+	assert_int_equal(lab.slots, had);
+	assert_int_equal(count_words(SLUICE_SLOT(b, a, true)), had);
+	assert_int_equal(count_words(SLUICE_SLOT(b, b, false)), 4093 - had);
+	assert_true(backend("web", "a")->record.flags & SLUICE_BACKEND_SERVING);
+	settle("www");
+	assert_false(moves("www"));
+	assert_int_equal(lab.slots, had);
+	assert_int_equal(count_words(SLUICE_SLOT(b, b, false)), 4093);
+	assert_int_equal(backend("web", "a")->state, MODEL_STATE_DRAINING);
+	settle(NULL);
+	assert_int_equal(lab.slots, 0);
+}
+
+static void settling_a_vip_that_is_not_there_is_refused(void **state)
+{
+	struct engine_result result;
+
+	(void)state;
+	start(plain);
+	order(ENGINE_DRAIN, "a", NULL, 0);
+	result = begin();
+	assert_int_equal(finish(engine_settle(lab.engine, "nix", &result, &lab.diag), &result),
+			 -ENOENT);
+	expect_message("there is no VIP \"nix\" (\"sluicectl vips\" lists them)");
+	assert_true(moves("www"));
+}
+
+static void a_restart_goes_on_with_a_move(void **state)
+{
+	uint32_t before[4093], after[4093], b;
+	int64_t limit;
+
+	(void)state;
+	start(plain);
+	b = id_of("web", "b");
+	order(ENGINE_DRAIN, "a", NULL, 0);
+	order(ENGINE_ACTIVATE, "a", NULL, 0);
+	order(ENGINE_WEIGHT, "b", NULL, 300);
+	read_ring("www", before);
+	limit = generations_find(lab.view.generations, "www")->limit;
+	stop();
+	start(plain);
+	assert_true(moves("www"));
+	assert_int_equal(generations_find(lab.view.generations, "www")->limit, limit);
+	read_ring("www", after);
+	assert_memory_equal(before, after, sizeof(before));
+	settle(NULL);
+	assert_in_range(count_words(SLUICE_SLOT(b, b, false)), 3000, 3140);
+	stop();
+	start(plain);
+	assert_false(moves("www"));
+	assert_in_range(count_words(SLUICE_SLOT(b, b, false)), 3000, 3140);
+}
+
+static const char only_a[] = CONFIG(V0, POOL("web", BACKEND("a", 1, "")), VIP("www", 80, "web"));
+
+static struct sluice_backend record_of(uint32_t id)
+{
+	_cleanup_(running_fini) struct running r = {0};
+
+	assert_int_equal(datapath_running(lab.view.datapath, &r), 0);
+	return r.backends[id];
+}
+
+static void a_removed_backend_stays_until_its_flows_have_settled(void **state)
+{
+	struct sluice_backend before, after;
+	uint32_t a, b;
+
+	(void)state;
+	start(plain);
+	a = id_of("web", "a");
+	b = id_of("web", "b");
+	before = record_of(b);
+	reload(only_a);
+	assert_string_equal(lab.told, "backend b of pool web: removed\n");
+	for (int i = 0; i < 2; i++) { /* now, and after a restart */
+		assert_true(backend("web", "b")->leaving);
+		assert_int_equal(id_of("web", "b"), b);
+		after = record_of(b);
+		assert_memory_equal(&before, &after, sizeof(before));
+		assert_in_range(count_words(SLUICE_SLOT(a, b, true)), 2000, 2093);
+		stop();
+		start(only_a);
+	}
+	settle("www");
+	assert_string_equal(lab.told, "");
+	assert_int_equal(lab.view.desired->n_backends, 1);
+	assert_int_equal(record_of(b).encap, SLUICE_ENCAP_NONE);
+	assert_int_equal(count_words(SLUICE_SLOT(a, a, false)), 4093);
+}
+
+static void a_backend_that_comes_back_while_it_leaves_is_the_same(void **state)
+{
+	uint32_t b;
+
+	(void)state;
+	start(plain);
+	b = id_of("web", "b");
+	reload(only_a);
+	reload(plain);
+	assert_string_equal(lab.told, "backend b of pool web: added\n");
+	assert_int_equal(id_of("web", "b"), b);
+	assert_int_equal(record_of(b).generation, 1);
+	assert_false(backend("web", "b")->leaving);
+}
+
+static uint16_t now_ticks(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint16_t)(((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec) >>
+			  SLUICE_TICK_SHIFT);
+}
+
+/* A flow of backend @id in @slot, as the program would note it. */
+static void write_flow(uint32_t id, uint32_t slot)
+{
+	struct sluice_flow_line line = {
+		.entry = {(uint64_t)slot << 32 | (uint64_t)id << 16 | now_ticks()}};
+	uint32_t key = 0;
+	int fd = program_map_fd(datapath_program(lab.view.datapath), MAP_FLOWS);
+
+	assert_int_equal(bpf_map_update_elem(fd, &key, &line, BPF_ANY), 0);
+}
+
+static void a_move_that_sends_no_one_away_ends_when_no_flow_needs_it(void **state)
+{
+	uint32_t words[4093], slot = 0, a;
+	struct timespec begin_ts, now;
+
+	(void)state;
+	start(CONFIG(
+		V0, POOL("web", TWO) ", " POOL("api", BACKEND("c", 3, "") ", " BACKEND("d", 4, "")),
+		VIP("www", 80, "web") ", " VIP("api", 81, "api")));
+	a = id_of("web", "a");
+	order(ENGINE_WEIGHT, "b", NULL, 300);
+	order(ENGINE_WEIGHT, "d", NULL, 300);
+	read_ring("www", words);
+	while (SLUICE_SLOT_OTHER(words[slot]) != a || SLUICE_SLOT_CUR(words[slot]) == a)
+		assert_true(++slot < 4093);
+	write_flow(a, slot);
+	assert_true(moves("www") && moves("api"));
+	clock_gettime(CLOCK_MONOTONIC, &begin_ts);
+	do {
+		assert_true(sd_event_run(lab.event, 50000) >= 0);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (moves("api") && now.tv_sec - begin_ts.tv_sec < 3 * PATIENCE_S);
+	assert_false(moves("api"));
+	assert_true(moves("www"));
+	assert_int_equal(engine_purge_flows(lab.engine, a + 1), 0);
+	assert_int_equal(engine_purge_flows(lab.engine, a), 1);
+}
+
+/* ---------------------------------------------------------------------- what a config uses, clients */
+
+static uint32_t link_on_v0(void)
+{
+	struct bpf_link_info info = {0};
+	__u32 size = sizeof(info);
+	_cleanup_(closep) int fd = -1;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/link-v0", lab.pin_dir);
+	fd = bpf_obj_get(path);
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
+	return info.id;
+}
+
+#define WIDE_VIP \
+	"{ name = \"wide\"; address = \"192.0.3.0/24\"; port = 80; protocol = \"tcp\"; " \
+	"pool = \"web\"; ring_size = 4093; }"
+
+static void another_feature_takes_another_program(void **state)
+{
+	uint32_t program, link, features, words[4093], after[4093];
+
+	(void)state;
+	start(plain);
+	program = own_program();
+	link = link_on_v0();
+	features = settings().features;
+	assert_int_equal(features & SLUICE_FEATURE_PREFIXES, 0);
+	read_ring("www", words);
+	reload(CONFIG(V0, POOL("web", TWO), VIP("www", 80, "web") ", " WIDE_VIP));
+	assert_int_not_equal(own_program(), program);
+	assert_int_equal(program_on("v0"), own_program());
+	assert_int_equal(link_on_v0(), link);
+	assert_int_equal(settings().features, features | SLUICE_FEATURE_PREFIXES);
+	read_ring("www", after);
+	assert_memory_equal(words, after, sizeof(words));
+	program = own_program();
+	reload(CONFIG(V0, POOL("web", TWO),
+		      VIP("www", 80, "web") ", " WIDE_VIP ", " VIP("two", 81, "web")));
+	assert_int_equal(own_program(), program);
+	reload(plain);
+	assert_int_equal(settings().features, features);
+	assert_int_equal(link_on_v0(), link);
+}
+
+static void a_refused_reload_leaves_the_features(void **state)
+{
+	_cleanup_(snapshot_fini) struct snapshot before = {0};
+	_cleanup_(snapshot_fini) struct snapshot after = {0};
+	struct sluice_settings had, has;
+
+	(void)state;
+	strcat(lab.head, "limits = { vips = 1; backends = 2; };");
+	start(plain);
+	before = snapshot();
+	had = settings();
+	write_config(CONFIG(V0, POOL("web", TWO), WIDE_VIP));
+	assert_int_equal(try_reload(), -E2BIG);
+	expect_message("vip \"wide\": no room for more than 1 VIPs (those that leave count until "
+		       "they are gone); raise limits.vips");
+	has = settings();
+	assert_memory_equal(&had, &has, sizeof(had));
+	assert_int_equal(program_on("v0"), own_program());
+	after = snapshot();
+	after.program = before.program;
+	assert_snapshots_equal(&before, &after);
+}
+
+/* Rows of `sources` are compared only when they are to be other ones: a foreign row shows it. */
+static void clients_are_not_compared_at_a_restart(void **state)
+{
+	static const char clients[] =
+		CONFIG(V0, POOL("web", TWO),
+		       "{ name = \"www\"; address = \"192.0.2.1\"; port = 80; protocol = \"tcp\"; "
+		       "pool = \"web\"; ring_size = 4093; deny = [ \"10.8.0.0/16\" ]; "
+		       "sources = ( { prefix = \"10.9.0.0/16\"; backend = \"b\"; } ); }");
+	struct sluice_source_key foreign = {.prefixlen = SLUICE_SOURCE_FIXED + 128, .vip = 9};
+	_cleanup_(running_fini) struct running r = {0};
+	_cleanup_(running_fini) struct running next = {0};
+	uint32_t target = 1;
+	uint64_t digest[2];
+
+	(void)state;
+	start(clients);
+	assert_int_equal(datapath_running(lab.view.datapath, &r), 0);
+	memcpy(digest, r.state->digest, sizeof(digest));
+	assert_true(digest[0] && digest[1]);
+	assert_int_equal(bpf_map_update_elem(program_map_fd(datapath_program(lab.view.datapath),
+							    MAP_SOURCES),
+					     &foreign, &target, BPF_ANY),
+			 0);
+	stop();
+	start(clients);
+	assert_int_equal(datapath_running(lab.view.datapath, &next), 0);
+	assert_memory_equal(next.state->digest, digest, sizeof(digest));
+	assert_int_equal(next.read_rows(&next, MAP_SOURCES), 0);
+	assert_int_equal(next.rows[MAP_SOURCES].n, 2);
+	reload(plain);
+	running_fini(&next);
+	assert_int_equal(datapath_running(lab.view.datapath, &next), 0);
+	assert_int_equal(next.read_rows(&next, MAP_SOURCES), 0);
+	assert_int_equal(next.rows[MAP_SOURCES].n, 0);
+	assert_int_not_equal(next.state->digest[0], digest[0]);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -901,6 +1197,15 @@ int main(void)
 		TEST(orders_for_nobody_are_refused),
 		TEST(an_order_that_cannot_be_kept_is_refused),
 		TEST(moved_next_hops_reach_the_maps),
+		TEST(a_drained_backend_serves_its_flows_until_they_have_settled),
+		TEST(settling_a_vip_that_is_not_there_is_refused),
+		TEST(a_restart_goes_on_with_a_move),
+		TEST(a_removed_backend_stays_until_its_flows_have_settled),
+		TEST(a_backend_that_comes_back_while_it_leaves_is_the_same),
+		TEST(a_move_that_sends_no_one_away_ends_when_no_flow_needs_it),
+		TEST(another_feature_takes_another_program),
+		TEST(a_refused_reload_leaves_the_features),
+		TEST(clients_are_not_compared_at_a_restart),
 	};
 	int failed;
 
