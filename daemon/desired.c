@@ -442,6 +442,7 @@ static uint32_t features(const struct model *model)
 		set |= vip->n_sources ? SLUICE_FEATURE_SOURCES : 0;
 		set |= vip->n_allow || vip->n_deny ? SLUICE_FEATURE_ACCESS : 0;
 		set |= vip->track == MODEL_TRACK_NEVER ? 0 : SLUICE_FEATURE_FLOWS;
+		set |= vip->hint == MODEL_HINT_OFF ? 0 : SLUICE_FEATURE_HINTS;
 	}
 	for (size_t i = 0; i < model->n_pools; i++)
 		if (model->pools[i].tunnel.type == MODEL_TUNNEL_GUE)

@@ -227,10 +227,8 @@ struct sluice_fragment {
 	X(NOT_L4, "not_l4", "not TCP, UDP or ICMP for a VIP: left to the host") \
 	X(NOT_VIP, "not_vip", "destination is not a VIP: left to the host") \
 	X(ECHO_LIMITED, "echo_limited", "echo request to a VIP above the rate limit: dropped") \
-	X(TOO_BIG_LIMITED, "too_big_limited", \
-	  "does not fit the tunnel, rate limit: dropped") \
-	X(TOO_BIG_NO_DF, "too_big_no_df", \
-	  "does not fit the tunnel, no DF: dropped") \
+	X(TOO_BIG_LIMITED, "too_big_limited", "does not fit the tunnel, rate limit: dropped") \
+	X(TOO_BIG_NO_DF, "too_big_no_df", "does not fit the tunnel, no DF: dropped") \
 	X(FRAGMENT_LOST, "fragment_lost", "a fragment for a VIP without its first one: dropped") \
 	X(DENIED, "denied", "client is denied by the VIP's prefixes: dropped") \
 	X(NO_BACKEND, "no_backend", "the VIP has no backend for it: dropped") \
@@ -302,6 +300,7 @@ enum sluice_limiter {
 #define SLUICE_FEATURE_DECAP 0x0080u
 #define SLUICE_FEATURE_FLOWS 0x0100u /* some VIP remembers flows */
 #define SLUICE_FEATURE_FRAGS 0x0200u /* loaded for frames of several buffers (kernel 5.18) */
+#define SLUICE_FEATURE_HINTS 0x0400u /* some VIP tells a slot's other owner */
 #define SLUICE_FEATURE_TRACE 0x8000u /* leave a struct sluice_trace for each packet (replay) */
 
 /* Read-only data of the program, set before it is loaded. */

@@ -106,7 +106,7 @@ static __always_inline void select_hint(struct packet *pkt, __u32 word)
 	struct sluice_backend *other;
 	__u32 id;
 
-	if (!FEATURE(FLOWS) || pkt->vip_flags & SLUICE_VIP_NO_HINT ||
+	if (!FEATURE(HINTS) || pkt->vip_flags & SLUICE_VIP_NO_HINT ||
 	    !(word & SLUICE_SLOT_TRACK || always))
 		return;
 	id = SLUICE_SLOT_CUR(word);

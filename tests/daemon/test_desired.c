@@ -719,6 +719,8 @@ static void keys_of_a_vip_become_its_flags(void **state)
 	}
 }
 
+#define QUIET "track = \"never\"; hint = \"off\";"
+
 /* Only what a config uses is compiled in. */
 static void what_a_config_uses_becomes_features(void **state)
 {
@@ -728,28 +730,26 @@ static void what_a_config_uses_becomes_features(void **state)
 		const char *vip;
 		uint32_t features;
 	} cases[] = {
-		{"", "", "address = \"192.0.2.1\"; port = 80; track = \"never\";", 0},
-		{"", "", "address = \"192.0.2.1\"; port = 80;", SLUICE_FEATURE_FLOWS},
-		{"", "", "address = \"192.0.2.1\"; port = 0; track = \"never\";",
-		 SLUICE_FEATURE_ANY_PORT},
-		{"", "", "address = \"192.0.2.0/24\"; port = 80; track = \"never\";",
-		 SLUICE_FEATURE_PREFIXES},
-		{"", "", "address = \"2001:db8::1\"; port = 80; track = \"never\";",
-		 SLUICE_FEATURE_IPV6},
-		{"decap = ( \"10.9.9.9\" );", "",
-		 "address = \"192.0.2.1\"; port = 80; track = \"never\";",
+		{"", "", "address = \"192.0.2.1\"; port = 80; " QUIET, 0},
+		{"", "", "address = \"192.0.2.1\"; port = 80;",
+		 SLUICE_FEATURE_FLOWS | SLUICE_FEATURE_HINTS},
+		{"", "", "address = \"192.0.2.1\"; port = 80; track = \"never\";",
+		 SLUICE_FEATURE_HINTS},
+		{"", "", "address = \"192.0.2.1\"; port = 0; " QUIET, SLUICE_FEATURE_ANY_PORT},
+		{"", "", "address = \"192.0.2.0/24\"; port = 80; " QUIET, SLUICE_FEATURE_PREFIXES},
+		{"", "", "address = \"2001:db8::1\"; port = 80; " QUIET, SLUICE_FEATURE_IPV6},
+		{"decap = ( \"10.9.9.9\" );", "", "address = \"192.0.2.1\"; port = 80; " QUIET,
 		 SLUICE_FEATURE_DECAP | SLUICE_FEATURE_IPV6},
 		{"", "tunnel = { type = \"gue\"; source = \"10.0.0.9\"; };",
-		 "address = \"192.0.2.1\"; port = 80; track = \"never\";", SLUICE_FEATURE_GUE},
-		{"", "",
-		 "address = \"192.0.2.1\"; port = 80; track = \"never\"; tcp_server_id = true;",
+		 "address = \"192.0.2.1\"; port = 80; " QUIET, SLUICE_FEATURE_GUE},
+		{"", "", "address = \"192.0.2.1\"; port = 80; " QUIET " tcp_server_id = true;",
 		 SLUICE_FEATURE_IDS},
 		{"", "",
-		 "address = \"192.0.2.1\"; port = 80; track = \"never\"; deny = [ \"10.0.0.0/8\" "
+		 "address = \"192.0.2.1\"; port = 80; " QUIET " deny = [ \"10.0.0.0/8\" "
 		 "];",
 		 SLUICE_FEATURE_ACCESS},
 		{"", "",
-		 "address = \"192.0.2.1\"; port = 80; track = \"never\";"
+		 "address = \"192.0.2.1\"; port = 80; " QUIET
 		 "sources = ( { prefix = \"10.0.0.0/8\"; pool = \"web\"; } );",
 		 SLUICE_FEATURE_SOURCES},
 	};
