@@ -36,6 +36,7 @@ control_SRC := $(filter-out control/sluicectl.c,$(wildcard control/*.c))
 daemon_SRC := $(filter-out daemon/main.c daemon/helper.c,$(wildcard daemon/*.c))
 BPF_SRC := $(wildcard xdp/*.bpf.c)
 SKELS := $(BPF_SRC:%.bpf.c=$(B)/%.skel.h)
+BENCH_SKELS := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard bench/*.bpf.c bench/*/*.bpf.c))
 TEST_LIB_SRC := $(wildcard tests/lib/*.c)
 HOST_SRC := $(wildcard tests/host/*.c)
 
@@ -45,25 +46,31 @@ CONFIG_A := $(B)/config.a
 CONTROL_A := $(B)/control.a $(CONFIG_A)
 DAEMON_A := $(B)/daemon.a $(CONTROL_A)
 
+# Those of bench/ have a main of their own, the rest of it is theirs together.
+bench_MAIN := bench/xdp_bench.c bench/ring_bench.c bench/plan_bench.c bench/live.c
+bench_SRC := $(filter-out $(bench_MAIN) %.bpf.c,$(wildcard bench/*.c))
+BENCHES := $(B)/xdp-bench $(B)/ring-bench $(B)/plan-bench $(B)/xdp-live
+
 PROGRAMS := $(B)/sluiced $(B)/sluicectl $(B)/sluice-helper
 
 unit_config := $(patsubst %.c,$(B)/%,$(wildcard tests/config/test_*.c))
 unit_control := $(patsubst %.c,$(B)/%,$(wildcard tests/control/test_*.c))
 unit_daemon := $(patsubst %.c,$(B)/%,$(wildcard tests/daemon/test_*.c))
 unit_xdp := $(patsubst %.c,$(B)/%,$(wildcard tests/xdp/test_*.c))
-UNITS := $(unit_config) $(unit_control) $(unit_daemon) $(unit_xdp)
+unit_bench := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/test_*.c))
+UNITS := $(unit_config) $(unit_control) $(unit_daemon) $(unit_xdp) $(unit_bench)
 # Programs that labs use.
 TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
 
 C_FILES := $(wildcard xdp/*.[ch] config/*.[ch] control/*.[ch] daemon/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 SH_FILES := $(wildcard tests/*.sh tests/*/*.sh bench/*.sh) .ci/run
 
-.PHONY: all tests deps demo check check-layers lint format install uninstall clean
+.PHONY: all tests deps demo check bench check-layers lint format install uninstall clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(PROGRAMS)
-tests: all $(UNITS) $(TOOLS)
+tests: all $(BENCHES) $(UNITS) $(TOOLS)
 
 $(B)/%.a:
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
@@ -71,6 +78,7 @@ $(B)/%.a:
 $(B)/config.a: $(call obj,$(config_SRC))
 $(B)/control.a: $(call obj,$(control_SRC))
 $(B)/daemon.a: $(call obj,$(daemon_SRC))
+$(B)/bench.a: $(call obj,$(bench_SRC))
 $(B)/testlib.a: $(call obj,$(TEST_LIB_SRC))
 $(B)/host.a: $(call obj,$(HOST_SRC))
 
@@ -96,16 +104,25 @@ $(B)/sluicectl: $(B)/control/sluicectl.o $(CONTROL_A)
 $(B)/sluiced $(B)/sluice-helper: LIBS = $(LIBS_daemon)
 $(B)/sluicectl: LIBS = $(LIBS_control)
 
-$(foreach l,config control daemon xdp,$(eval $(unit_$l): LIBS = $(LIBS_$(if $(filter xdp,$l),daemon,$l)) -lcmocka))
+$(foreach l,config control daemon xdp bench,$(eval $(unit_$l): LIBS = $(LIBS_$(if $(filter xdp bench,$l),daemon,$l)) -lcmocka))
 $(unit_config): $(B)/testlib.a $(CONFIG_A)
 $(unit_control): $(B)/testlib.a $(CONTROL_A)
 $(unit_xdp): $(B)/host.a
 $(unit_daemon) $(unit_xdp): $(B)/testlib.a $(DAEMON_A)
+$(unit_bench): $(B)/testlib.a $(B)/bench.a $(DAEMON_A)
 $(UNITS): %: %.o
+
+$(B)/xdp-bench: $(B)/bench/xdp_bench.o
+$(B)/ring-bench: $(B)/bench/ring_bench.o
+$(B)/plan-bench: $(B)/bench/plan_bench.o
+$(B)/xdp-live: $(B)/bench/live.o
+$(BENCHES): $(B)/bench.a $(DAEMON_A)
+$(BENCHES): LIBS = $(LIBS_daemon)
+$(call obj,$(bench_SRC) $(bench_MAIN)) $(unit_bench:=.o): | $(BENCH_SKELS)
 
 $(TOOLS): %: %.o
 
-$(PROGRAMS) $(UNITS) $(TOOLS):
+$(PROGRAMS) $(BENCHES) $(UNITS) $(TOOLS):
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 deps:
@@ -120,6 +137,12 @@ check: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run.sh $(B)
 
+# QUICK=1: a minute instead of ten. DOCS=1: the report goes into docs/performance.md.
+bench:
+	$(Q)tests/lib/deps.sh gnuplot-nox
+	$(Q)$(MAKE) --no-print-directory all $(BENCHES)
+	$(Q)bench/report.sh $(B) $(if $(QUICK),--quick) $(if $(DOCS),--docs)
+
 check-layers:
 	$(Q)tests/lib/layers.sh
 
@@ -130,7 +153,7 @@ lint: check-layers
 		"-DDECLARE_LIBXDP_OPTS(t, n, ...)=struct t n = {__VA_ARGS__}" \
 		"-DDECLARE_LIBBPF_OPTS(t, n, ...)=struct t n = {__VA_ARGS__}" \
 		"-DLIBBPF_OPTS(t, n, ...)=struct t n = {__VA_ARGS__}" \
-		config control daemon
+		config control daemon $(filter-out %.bpf.c,$(wildcard bench/*.c))
 	$(Q)shellcheck -x $(SH_FILES)
 
 format:

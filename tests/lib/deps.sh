@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Installs by apt what building, tests and demo need and this machine lacks. Silent and quick when
-# nothing is missing. Run by `make deps`, `make demo` and `make check`.
+#     tests/lib/deps.sh [PACKAGE...]
+#
+# Installs by apt what building, tests and demo need and this machine lacks, and the PACKAGEs. Silent
+# and quick when nothing is missing. Run by `make deps`, `make demo`, `make check` and `make bench`.
 set -eu
 
-PACKAGES="
+PACKAGES="$*
 	make gcc libc6-dev clang bpftool pkg-config
 	libbpf-dev libxdp-dev libmnl-dev libconfig-dev libjansson-dev libpcap-dev libsystemd-dev
 	libcmocka-dev clang-format cppcheck shellcheck
