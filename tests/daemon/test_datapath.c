@@ -556,6 +556,112 @@ static void limits_lowered_between_two_starts_keep_the_maps(void **state)
 	assert_true(datapath_fits(lab.dp, &large, &settings));
 }
 
+/* ----------------------------------------------------------------------- settings, secret, flows */
+
+static void other_settings_take_another_program_and_the_same_maps(void **state)
+{
+	_cleanup_(contents_fini) struct contents before = {0};
+	_cleanup_(contents_fini) struct contents after = {0};
+	struct sluice_settings other = settings;
+	struct ids old, new;
+	uint32_t link;
+
+	(void)state;
+	other.features |= SLUICE_FEATURE_DECAP | SLUICE_FEATURE_IPV6;
+	other.echo_rate = 7;
+	open_dp(&small);
+	attach("v0", "v1");
+	fill();
+	before = read_maps(&small);
+	old = pinned_ids();
+	link = pinned_id("link-", "v0");
+	assert_false(datapath_fits(lab.dp, &small, &other));
+	fixture_check(datapath_change(lab.dp, &small, &other, &lab.diag), &lab.diag);
+	assert_true(datapath_fits(lab.dp, &small, &other));
+	assert_false(datapath_fits(lab.dp, &small, &settings));
+	new = pinned_ids();
+	assert_memory_equal(old.map, new.map, sizeof(old.map));
+	assert_int_not_equal(old.program, new.program);
+	assert_int_equal(new.program, own_program());
+	assert_int_equal(program_on("v0", NULL), new.program);
+	assert_int_equal(program_on("v1", NULL), new.program);
+	assert_int_equal(pinned_id("link-", "v0"), link);
+	assert_int_equal(program_settings(datapath_program(lab.dp))->echo_rate, 7);
+	after = read_maps(&small);
+	assert_contents_equal(&before, &after);
+}
+
+/* Every setting counts. */
+static void a_program_fits_only_its_settings(void **state)
+{
+	(void)state;
+	open_dp(&small);
+	for (size_t i = 0; i < sizeof(settings); i += sizeof(uint32_t)) {
+		struct sluice_settings other = settings;
+
+		((uint32_t *)&other)[i / sizeof(uint32_t)] ^= 1;
+		assert_false(datapath_fits(lab.dp, &small, &other));
+	}
+	assert_true(datapath_fits(lab.dp, &small, &settings));
+}
+
+static void copy_secret(uint64_t secret[2])
+{
+	struct sluice_state state;
+	uint32_t key = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(map_fd(MAP_STATE), &key, &state), 0);
+	assert_int_equal(state.abi, SLUICE_ABI);
+	memcpy(secret, program_settings(datapath_program(lab.dp))->secret, sizeof(state.secret));
+	assert_memory_equal(secret, state.secret, sizeof(state.secret));
+}
+
+/* Else the flows that are remembered were not found any more. */
+static void the_secret_lives_as_long_as_the_maps(void **state)
+{
+	uint64_t first[2], next[2];
+
+	(void)state;
+	open_dp(&small);
+	copy_secret(first);
+	assert_true(first[0] && first[1]);
+	close_dp();
+	open_dp(&large);
+	copy_secret(next);
+	assert_memory_equal(first, next, sizeof(first));
+	fixture_check(datapath_change(lab.dp, &roomy, &settings, &lab.diag), &lab.diag);
+	copy_secret(next);
+	assert_memory_equal(first, next, sizeof(first));
+	close_dp();
+	fixture_check(datapath_remove(lab.pin_dir, &lab.diag), &lab.diag);
+	open_dp(&small);
+	copy_secret(next);
+	assert_true(memcmp(first, next, sizeof(first)) != 0);
+}
+
+/* Where an entry lies depends on the table's size. */
+static void flows_outlive_the_daemon_but_not_another_size_of_their_table(void **state)
+{
+	const struct sluice_flow_line line = {.entry = {1 << 16}};
+	struct sluice_settings larger = settings;
+	struct sluice_flow_line found;
+	uint32_t key = 9;
+
+	(void)state;
+	open_dp(&small);
+	assert_int_equal(bpf_map_update_elem(map_fd(MAP_FLOWS), &key, &line, BPF_ANY), 0);
+	close_dp();
+	open_dp(&large);
+	assert_int_equal(bpf_map_lookup_elem(map_fd(MAP_FLOWS), &key, &found), 0);
+	assert_memory_equal(&found, &line, sizeof(line));
+	larger.flow_lines *= 2;
+	fixture_check(datapath_change(lab.dp, &large, &larger, &lab.diag), &lab.diag);
+	assert_int_equal(program_map_entries(datapath_program(lab.dp), MAP_FLOWS),
+			 larger.flow_lines);
+	assert_int_equal(bpf_map_lookup_elem(map_fd(MAP_FLOWS), &key, &found), 0);
+	assert_int_equal(found.entry[0], 0);
+}
+
 /* Pins a link in v1's place that takes no other program. */
 static void block_v1(void)
 {
@@ -1098,6 +1204,33 @@ static void a_backend_that_is_gone_leaves_only_its_generation(void **state)
 	}
 }
 
+/* Nor has the id's next owner its flows. */
+static void flows_of_a_recycled_id_are_forgotten(void **state)
+{
+	static const char other[] = "interfaces = ( { name = \"v0\"; } );\n"
+				    "pools = ( { name = \"web\"; backends = (\n"
+				    "    { name = \"web-1\"; address = \"10.0.0.8\"; } ); } );\n";
+	static const char nothing[] = "interfaces = ( { name = \"v0\"; } );\n";
+	const struct sluice_flow_line line = {.entry = {1 << 16, 2 << 16}};
+	struct sluice_flow_line found;
+	uint32_t key = 9;
+
+	(void)state;
+	open_dp(&small);
+	fill();
+	assert_int_equal(bpf_map_update_elem(map_fd(MAP_FLOWS), &key, &line, BPF_ANY), 0);
+	for (int i = 0; i < 2; i++) {
+		model_free(lab.model);
+		lab.model = fixture_model(i ? other : nothing);
+		make_plan();
+		fixture_check(datapath_apply(lab.dp, lab.plan, &lab.diag), &lab.diag);
+	}
+	assert_int_equal(lab.plan->backend_ids[0], 1);
+	assert_int_equal(bpf_map_lookup_elem(map_fd(MAP_FLOWS), &key, &found), 0);
+	assert_int_equal(found.entry[0], 0);
+	assert_int_equal(found.entry[1], 2 << 16);
+}
+
 static void counters_of_a_recycled_id_start_at_zero(void **state)
 {
 	static const char other[] =
@@ -1178,6 +1311,10 @@ int main(void)
 		TEST(growing_keeps_content_and_switches_the_ports),
 		TEST(limits_raised_between_two_starts_keep_content),
 		TEST(limits_lowered_between_two_starts_keep_the_maps),
+		TEST(other_settings_take_another_program_and_the_same_maps),
+		TEST(a_program_fits_only_its_settings),
+		TEST(the_secret_lives_as_long_as_the_maps),
+		TEST(flows_outlive_the_daemon_but_not_another_size_of_their_table),
 		TEST(a_port_that_cannot_be_switched_leaves_all_as_it_was),
 		TEST(a_size_that_the_kernel_refuses_leaves_all_as_it_was),
 		TEST(what_a_crash_left_half_pinned_is_replaced),
@@ -1201,6 +1338,7 @@ int main(void)
 		TEST(what_was_applied_is_what_the_maps_hold),
 		TEST(a_failing_step_takes_all_back),
 		TEST(a_backend_that_is_gone_leaves_only_its_generation),
+		TEST(flows_of_a_recycled_id_are_forgotten),
 		TEST(counters_of_a_recycled_id_start_at_zero),
 		TEST(frames_that_the_kernel_does_not_take_are_an_error),
 		TEST(memory_is_counted),
