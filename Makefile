@@ -136,14 +136,17 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/sluice $(DESTDIR)$(UNITDIR)
 	install -m 755 build/sluiced build/sluice-helper $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 build/sluicectl $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 config/sluiced.service $(DESTDIR)$(UNITDIR)/
+	install -m 644 config/sluiced.service config/sluice-helper.service $(DESTDIR)$(UNITDIR)/
 	test -e $(DESTDIR)$(SYSCONFDIR)/sluice/sluice.conf || \
 		install -m 640 config/sluice.conf $(DESTDIR)$(SYSCONFDIR)/sluice/sluice.conf
+	test -e $(DESTDIR)$(SYSCONFDIR)/sluice/helper.env || \
+		install -m 644 config/helper.env $(DESTDIR)$(SYSCONFDIR)/sluice/helper.env
 
-# The config in /etc/sluice stays: it is the operator's.
+# What is in /etc/sluice stays: it is the operator's.
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/sluiced $(DESTDIR)$(PREFIX)/sbin/sluice-helper
-	rm -f $(DESTDIR)$(PREFIX)/bin/sluicectl $(DESTDIR)$(UNITDIR)/sluiced.service
+	rm -f $(DESTDIR)$(PREFIX)/bin/sluicectl
+	rm -f $(DESTDIR)$(UNITDIR)/sluiced.service $(DESTDIR)$(UNITDIR)/sluice-helper.service
 
 clean:
 	rm -rf build

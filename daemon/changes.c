@@ -108,15 +108,23 @@ static void compare_vip(const struct changes *c, const struct desired_vip *from,
 		    from->vip->ring_size, to->vip->maglev, to->vip->ring_size);
 }
 
+/* Those that leave come last, and are gone as far as people asked for. */
+static size_t count_present(const struct desired *d)
+{
+	size_t n = d->n_backends;
+
+	while (n && d->backends[n - 1].leaving)
+		n--;
+	return n;
+}
+
 static void walk_backends(const struct changes *c, const struct desired *from,
 			  const struct desired *to)
 {
-	_cleanup_(freep)
-	const void **a =
-		sorted(from->backends, from->n_backends, sizeof(*from->backends), compare_backends);
-	_cleanup_(freep)
-	const void **b =
-		sorted(to->backends, to->n_backends, sizeof(*to->backends), compare_backends);
+	_cleanup_(freep) const void **a = sorted(from->backends, count_present(from),
+						 sizeof(*from->backends), compare_backends);
+	_cleanup_(freep) const void **b =
+		sorted(to->backends, count_present(to), sizeof(*to->backends), compare_backends);
 
 	for (size_t i = 0, j = 0; a && b && (a[i] || b[j]);) {
 		int order = !a[i] ? 1 : !b[j] ? -1 : compare_backends(&a[i], &b[j]);
@@ -129,10 +137,10 @@ static void walk_backends(const struct changes *c, const struct desired *from,
 
 static void walk_vips(const struct changes *c, const struct desired *from, const struct desired *to)
 {
-	_cleanup_(freep)
-	const void **a = sorted(from->vips, from->n_vips, sizeof(*from->vips), compare_vips);
-	_cleanup_(freep)
-	const void **b = sorted(to->vips, to->n_vips, sizeof(*to->vips), compare_vips);
+	_cleanup_(freep) const void **a =
+		sorted(from->vips, from->n_vips, sizeof(*from->vips), compare_vips);
+	_cleanup_(freep) const void **b =
+		sorted(to->vips, to->n_vips, sizeof(*to->vips), compare_vips);
 
 	for (size_t i = 0, j = 0; a && b && (a[i] || b[j]);) {
 		int order = !a[i] ? 1 : !b[j] ? -1 : compare_vips(&a[i], &b[j]);

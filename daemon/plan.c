@@ -196,12 +196,17 @@ static struct sluice_prefix_key prefix_key(const struct model_vip *vip, uint8_t 
 	};
 }
 
-/* Are its id and its ring's place in the maps? They are not when the pin of a map was lost. */
+/* Is its place in `rings`? It is not when the pin of that map was lost. */
+static bool ring_is_in_map(const struct running *running, const struct sluice_ring *ring)
+{
+	return ring->size > 1 && ring->base % SLUICE_LINE_SLOTS == 0 &&
+	       (uint64_t)ring->base + layout_ring_area(ring->size) <= running->n_slots;
+}
+
+/* Are its id and its ring's place in the maps? */
 static bool is_in_maps(const struct running *running, const struct sluice_vip *vip)
 {
-	return vip->id && vip->id <= running->max_vips && vip->ring.size > 1 &&
-	       vip->ring.base % SLUICE_LINE_SLOTS == 0 &&
-	       (uint64_t)vip->ring.base + layout_ring_area(vip->ring.size) <= running->n_slots;
+	return vip->id && vip->id <= running->max_vips && ring_is_in_map(running, &vip->ring);
 }
 
 /* The VIP's value of now; NULL: none, or one that is of no use. */
@@ -417,16 +422,17 @@ static int set_target(struct planner *p, size_t i)
 	const struct desired_target *t = &p->desired->targets[i];
 	uint32_t index = p->plan->target_indexes[i];
 	const struct sluice_target *now = &p->running->targets[index];
+	bool runs = now->vip && ring_is_in_map(p->running, &now->ring);
 	struct sluice_target target = name_target(p, t);
 	struct plan_ring ring = {.owners = &t->owners};
 	int err;
 
 	if (t->owners.ring) {
-		err = place_ring(p, t->owners.ring, now->vip ? &now->ring : NULL, &target.ring);
+		err = place_ring(p, t->owners.ring, runs ? &now->ring : NULL, &target.ring);
 		if (err)
 			return err;
 		ring.base = target.ring.base;
-		ring.live = now->vip && now->ring.base == ring.base;
+		ring.live = runs && now->ring.base == ring.base;
 		err = add_ring(p, &ring);
 		if (err)
 			return err;
@@ -681,10 +687,11 @@ static int want_large(struct planner *p, enum map_id map, int (*fill)(struct pla
 	int err = 0;
 
 	p->plan->digest[which] = digest_of(p, map);
-	if (p->running->state->digest[which] == p->plan->digest[which])
-		return 0;
-	if (p->running->read_rows)
+	if (p->running->read_rows) {
+		if (p->running->state->digest[which] == p->plan->digest[which])
+			return 0;
 		err = p->running->read_rows(p->running, map);
+	}
 	return err ? err : fill(p);
 }
 
@@ -760,7 +767,8 @@ static int number_all(struct planner *p)
 	p->areas.limit = p->running->n_slots;
 	err = each_running_vip(p->running, use_vip_area, &p->areas);
 	for (uint32_t i = 1; i < p->running->n_targets && !err; i++)
-		if (p->running->targets[i].vip && p->running->targets[i].ring.size)
+		if (p->running->targets[i].vip &&
+		    ring_is_in_map(p->running, &p->running->targets[i].ring))
 			err = layout_areas_use(&p->areas, &p->running->targets[i].ring);
 	layout_areas_sort(&p->areas);
 	return err;
@@ -789,9 +797,11 @@ static int plan_devices(struct planner *p)
 
 	if (err || !steps)
 		return err ? err : -ENOMEM;
-	memcpy(steps, &p->plan->steps[first], added * sizeof(*steps));
-	memmove(&p->plan->steps[added], p->plan->steps, first * sizeof(*steps));
-	memcpy(p->plan->steps, steps, added * sizeof(*steps));
+	if (added) {
+		memcpy(steps, &p->plan->steps[first], added * sizeof(*steps));
+		memmove(&p->plan->steps[added], p->plan->steps, first * sizeof(*steps));
+		memcpy(p->plan->steps, steps, added * sizeof(*steps));
+	}
 	return diff_rows(p, MAP_DEVICES, true);
 }
 

@@ -62,11 +62,12 @@ static void set_wish(struct wishes *wishes, const char *text)
 		assert_int_equal(wishes_set_weight(wishes, pool, name, weight), 0);
 }
 
-static void build(struct built *b, const struct side *side)
+static void build(struct built *b, const struct side *side, const struct generations *generations)
 {
 	static const struct desired_port port;
 	struct desired_input input = {
 		.wishes = &b->wishes,
+		.generations = generations,
 		.ports = &port,
 		.nexthop = nexthop,
 		.nexthop_ctx = &side->way,
@@ -208,8 +209,8 @@ static void each_change_is_one_line(void **state)
 		FILE *out = open_memstream(&lines, &size);
 
 		assert_non_null(out);
-		build(&from, &change_cases[i].from);
-		build(&to, &change_cases[i].to);
+		build(&from, &change_cases[i].from, NULL);
+		build(&to, &change_cases[i].to, NULL);
 		changes_list(from.desired, to.desired, print_line, out);
 		fclose(out);
 		assert_string_equal(lines, change_cases[i].lines);
@@ -218,10 +219,47 @@ static void each_change_is_one_line(void **state)
 	ring_cache_fini(&rings);
 }
 
+/* One that left is told of when it is taken out, not once more when its flows have settled. */
+static void a_backend_that_is_leaving_counts_as_gone(void **state)
+{
+	static const struct side two = {.config = CONFIG(POOL("web", TWO), WWW("web", ""))};
+	static const struct side one = {
+		.config = CONFIG(POOL("web", BACKEND("a", 9, "")), WWW("web", ""))};
+	_cleanup_(generations_fini) struct generations before = {0};
+	_cleanup_(generations_fini) struct generations moving = {0};
+	_cleanup_(built_fini) struct built from = {0};
+	_cleanup_(built_fini) struct built to = {0};
+	char *lines = NULL;
+	size_t size;
+	FILE *out = open_memstream(&lines, &size);
+
+	(void)state;
+	assert_non_null(out);
+	build(&from, &two, NULL);
+	build(&to, &one, NULL);
+	assert_int_equal(generations_next(&before, &moving, from.model, &from.wishes, 1), 0);
+	assert_int_equal(generations_next(&moving, &before, to.model, &to.wishes, 2), 0);
+	built_fini(&to);
+	build(&to, &one, &moving);
+	assert_int_equal(to.desired->n_backends, 3);
+	changes_list(from.desired, to.desired, print_line, out);
+	fprintf(out, "settled\n");
+	built_fini(&from);
+	build(&from, &one, NULL);
+	changes_list(to.desired, from.desired, print_line, out);
+	fclose(out);
+	assert_string_equal(lines, "backend a of pool web: address 10.0.0.1 -> 10.0.0.9\n"
+				   "backend b of pool web: removed\n"
+				   "settled\n");
+	free(lines);
+	ring_cache_fini(&rings);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_change_is_one_line),
+		cmocka_unit_test(a_backend_that_is_leaving_counts_as_gone),
 	};
 
 	return cmocka_run_group_tests_name("daemon/changes", tests, NULL, NULL);

@@ -5,6 +5,7 @@
  */
 #include "daemon/engine.h"
 
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -181,6 +182,14 @@ static void order(enum engine_order what, const char *backend, const char *pool,
 	fixture_check(try_order(what, backend, pool, weight), &lab.diag);
 }
 
+static void settle(const char *vip)
+{
+	struct engine_result result = begin();
+
+	fixture_check(finish(engine_settle(lab.engine, vip, &result, &lab.diag), &result),
+		      &lab.diag);
+}
+
 /* Fails unless there is one message, which ends with @text. */
 static void expect_message(const char *text)
 {
@@ -191,6 +200,11 @@ static void expect_message(const char *text)
 	assert_string_equal(strlen(got) > strlen(text) ? got + strlen(got) - strlen(text) : got,
 			    text);
 	diag_fini(&lab.diag);
+}
+
+static uint32_t own_program(void)
+{
+	return program_id(datapath_program(lab.view.datapath));
 }
 
 static uint32_t program_on(const char *ifname)
@@ -239,15 +253,21 @@ static void snapshot_fini(struct snapshot *s)
 static struct snapshot snapshot(void)
 {
 	_cleanup_(running_fini) struct running r = {0};
-	struct snapshot s = {.program = datapath_program_id(lab.view.datapath)};
+	struct snapshot s = {.program = own_program()};
 	FILE *out = open_memstream((char **)&s.bytes, &s.size);
 
 	assert_int_equal(datapath_running(lab.view.datapath, &r), 0);
 	fwrite(r.backends, sizeof(*r.backends), r.n_ids, out);
 	fwrite(r.names, sizeof(*r.names), r.n_ids, out);
-	fwrite(r.vips, sizeof(*r.vips), r.n_vips, out);
 	fwrite(r.slots, sizeof(*r.slots), r.n_slots, out);
-	fwrite(r.devices, sizeof(*r.devices), r.n_devices, out);
+	fwrite(r.targets, sizeof(*r.targets), r.n_targets, out);
+	fwrite(r.state, sizeof(*r.state), 1, out);
+	assert_int_equal(r.read_rows(&r, MAP_SOURCES), 0);
+	assert_int_equal(r.read_rows(&r, MAP_ACCESS), 0);
+	for (int i = 0; i < MAP_MAX; i++)
+		if (r.rows[i].n)
+			fwrite(r.rows[i].data, r.rows[i].key_size + r.rows[i].value_size,
+			       r.rows[i].n, out);
 	fclose(out);
 	return s;
 }
@@ -259,21 +279,38 @@ static void assert_snapshots_equal(const struct snapshot *a, const struct snapsh
 	assert_memory_equal(a->bytes, b->bytes, a->size);
 }
 
-/* How many slots of a VIP's ring lead to backend @id, as the map has it. */
-static unsigned int slots_of(const char *vip, uint32_t id)
+/* The words of a VIP's ring, as the map has them: @words gets them; returns how many there are. */
+static uint32_t read_ring(const char *vip, uint32_t words[4093])
 {
 	_cleanup_(running_fini) struct running r = {0};
-	unsigned int n = 0;
+	const struct sluice_vip *found;
+	struct sluice_vip_key key;
 	size_t i = 0;
 
 	assert_int_equal(datapath_running(lab.view.datapath, &r), 0);
 	while (strcmp(lab.view.desired->vips[i].vip->name, vip) != 0)
 		assert_true(++i < lab.view.desired->n_vips);
-	for (size_t v = 0; v < r.n_vips; v++)
-		if (memcmp(&r.vips[v].key, &lab.view.desired->vips[i].key, sizeof(r.vips[v].key)) ==
-		    0)
-			for (uint32_t s = 0; s < r.vips[v].value.ring_size; s++)
-				n += SLUICE_SLOT_CUR(r.slots[r.vips[v].value.ring + s]) == id;
+	key = (struct sluice_vip_key){
+		.addr = lab.view.desired->vips[i].vip->prefix.addr,
+		.port = htons(lab.view.desired->vips[i].vip->port),
+		.proto = lab.view.desired->vips[i].vip->protocol,
+	};
+	found = rows_find(&r.rows[MAP_VIPS], &key);
+	assert_non_null(found);
+	assert_int_equal(found->id, lab.view.vip_ids[i]);
+	assert_int_equal(found->ring.size, 4093);
+	memcpy(words, &r.slots[found->ring.base], 4093 * sizeof(*words));
+	return found->ring.size;
+}
+
+/* How many slots of a VIP's ring lead to backend @id. */
+static unsigned int slots_of(const char *vip, uint32_t id)
+{
+	uint32_t words[4093];
+	unsigned int n = 0;
+
+	for (uint32_t i = read_ring(vip, words); i-- > 0;)
+		n += SLUICE_SLOT_CUR(words[i]) == id;
 	return n;
 }
 
@@ -285,7 +322,7 @@ static void a_start_fills_the_maps_and_attaches(void **state)
 
 	(void)state;
 	start(plain);
-	assert_int_equal(program_on("v0"), datapath_program_id(lab.view.datapath));
+	assert_int_equal(program_on("v0"), own_program());
 	assert_int_equal(program_on("v1"), 0);
 	assert_int_equal(lab.view.desired->n_vips, 1);
 	assert_int_equal(lab.view.vip_ids[0], 1);
@@ -304,9 +341,8 @@ static struct sluice_settings settings(void)
 {
 	struct sluice_settings found = {0};
 	struct bpf_prog_info info = {0};
-	__u32 maps[16], size = sizeof(info), key = 0;
-	_cleanup_(closep) int program =
-		bpf_prog_get_fd_by_id(datapath_program_id(lab.view.datapath));
+	__u32 maps[32], size = sizeof(info), key = 0;
+	_cleanup_(closep) int program = bpf_prog_get_fd_by_id(own_program());
 
 	info.nr_map_ids = N(maps);
 	info.map_ids = (uintptr_t)maps;
@@ -330,7 +366,7 @@ static void the_hash_seed_reaches_the_program(void **state)
 	assert_int_equal(settings().abi, SLUICE_ABI);
 	assert_int_equal(settings().hash_seed, SLUICE_HASH_SEED);
 	assert_int_equal(settings().hash_seed6, SLUICE_HASH_SEED6);
-	assert_int_equal(settings().trace, 0);
+	assert_int_equal(settings().features & SLUICE_FEATURE_TRACE, 0);
 	stop();
 	strcat(lab.head, "hash_seed = 7;");
 	start(plain);
@@ -370,7 +406,7 @@ static void a_start_with_another_config_keeps_ids(void **state)
 	assert_int_equal(lab.view.vip_ids[0], 1);
 	assert_int_equal(lab.view.vip_ids[1], 2);
 	assert_int_equal(program_on("v0"), 0);
-	assert_int_equal(program_on("v1"), datapath_program_id(lab.view.datapath));
+	assert_int_equal(program_on("v1"), own_program());
 }
 
 static void a_failed_first_start_leaves_nothing(void **state)
@@ -427,7 +463,7 @@ static void a_reload_brings_what_is_new_and_keeps_ids(void **state)
 	start(plain);
 	a = id_of("web", "a");
 	b = id_of("web", "b");
-	program = datapath_program_id(lab.view.datapath);
+	program = own_program();
 	reload(CONFIG(V0, POOL("web", BACKEND("b", 2, "weight = 200; ") ", " BACKEND("c", 3, "")),
 		      VIP("www", 80, "web") ", " VIP("two", 81, "web")));
 	assert_string_equal(lab.told, "backend a of pool web: removed\n"
@@ -440,7 +476,7 @@ static void a_reload_brings_what_is_new_and_keeps_ids(void **state)
 	assert_int_equal(slots_of("www", a), 0);
 	assert_in_range(slots_of("www", b), 4093 * 2 / 3 - 60, 4093 * 2 / 3 + 60);
 	assert_int_equal(slots_of("two", b), slots_of("www", b));
-	assert_int_equal(datapath_program_id(lab.view.datapath), program);
+	assert_int_equal(own_program(), program);
 	assert_int_equal(program_on("v0"), program);
 }
 
@@ -573,7 +609,7 @@ static void interfaces_come_and_go_with_a_reload(void **state)
 
 	(void)state;
 	start(plain);
-	program = datapath_program_id(lab.view.datapath);
+	program = own_program();
 	reload(CONFIG(V0 ", " V1, POOL("web", TWO), VIP("www", 80, "web")));
 	assert_int_equal(program_on("v0"), program);
 	assert_int_equal(program_on("v1"), program);
@@ -623,23 +659,23 @@ static void a_reload_makes_room_and_keeps_what_is_there(void **state)
 {
 	_cleanup_(freep) char *few = many_vips(1000, 3);
 	_cleanup_(freep) char *more = many_vips(1000, 130);
-	uint32_t program, max;
+	uint32_t program;
 	char usual[512];
 
 	(void)state;
 	strcpy(usual, lab.head);
 	strcat(lab.head, "limits = { vips = 3; backends = 2; };");
 	start(few);
-	program = datapath_program_id(lab.view.datapath);
+	program = own_program();
 	strcpy(lab.head, usual);
 	reload(more);
 	assert_int_equal(lab.slots, 127 * 4093);
 	for (uint32_t i = 0; i < 3; i++)
 		assert_int_equal(lab.view.vip_ids[i], i + 1);
-	assert_int_not_equal(datapath_program_id(lab.view.datapath), program);
-	assert_int_equal(program_on("v0"), datapath_program_id(lab.view.datapath));
-	datapath_map_fd(lab.view.datapath, DATAPATH_BACKENDS, &max);
-	assert_int_equal(max, MODEL_LIMIT_BACKENDS + 1);
+	assert_int_not_equal(own_program(), program);
+	assert_int_equal(program_on("v0"), own_program());
+	assert_int_equal(program_map_entries(datapath_program(lab.view.datapath), MAP_BACKENDS),
+			 MODEL_LIMIT_BACKENDS + 1);
 	reload(few);
 	assert_int_equal(lab.view.desired->n_vips, 3);
 	assert_int_equal(lab.slots, 0);
@@ -683,6 +719,7 @@ static void orders_reach_the_maps_and_can_be_taken_back(void **state)
 	order(ENGINE_WEIGHT, "b", NULL, 0);
 	assert_string_equal(lab.told, "backend b of pool web: weight 7 -> 100, by the config\n");
 	assert_int_equal(lab.view.wishes->n, 0);
+	settle(NULL);
 	after = snapshot();
 	assert_snapshots_equal(&before, &after);
 }
@@ -776,7 +813,8 @@ static void an_order_that_cannot_be_kept_is_refused(void **state)
 	(void)state;
 	start(plain);
 	before = snapshot();
-	netns_run("touch %s", lab.state_dir); /* a file where the directory is to be */
+	netns_run("rm -r %s; touch %s", lab.state_dir,
+		  lab.state_dir); /* a file where the directory is to be */
 	assert_int_equal(try_order(ENGINE_DRAIN, "a", NULL, 0), -ENOTDIR);
 	assert_int_equal(lab.diag.n, 1);
 	assert_non_null(strstr(lab.diag.entries[0].text, "set state_dir to another directory"));
@@ -826,14 +864,15 @@ static void moved_next_hops_reach_the_maps(void **state)
 	assert_memory_equal(r.backends[id].dmac, "\x02\0\0\0\0\x0a", 6);
 	assert_int_equal(r.backends[id].ifindex, if_nametoindex("v1"));
 	assert_int_equal(r.backends[id].generation, 1);
-	assert_int_equal(r.n_devices, 1);
-	assert_int_equal(r.devices[0], if_nametoindex("v1"));
+	assert_int_equal(r.rows[MAP_DEVICES].n, 1);
+	assert_int_equal(*(const uint32_t *)rows_key(&r.rows[MAP_DEVICES], 0),
+			 if_nametoindex("v1"));
 	netns_run("ip route del 10.0.0.0/24");
 	assert_true(loop_until_way(DESIRED_WAY_NO_ROUTE, "00:00:00:00:00:00"));
 	running_fini(&r);
 	assert_int_equal(datapath_running(lab.view.datapath, &r), 0);
-	assert_int_equal(r.backends[id].flags, 0);
-	assert_int_equal(r.n_devices, 0);
+	assert_int_equal(r.backends[id].flags, SLUICE_BACKEND_SERVING);
+	assert_int_equal(r.rows[MAP_DEVICES].n, 0);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)

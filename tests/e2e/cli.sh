@@ -84,4 +84,13 @@ lab_ctl -j drain web-1 | jq -e '.backends[0].state == "draining" and .slots_writ
 echo "sluice-helper"
 exits 0 "$LAB_BUILD/sluice-helper" --help
 exits 2 "$LAB_BUILD/sluice-helper"
-exits 1 lab_in lb "$LAB_BUILD/sluice-helper" -i eth7
+exits 1 lab_helper 1 --status --pin-dir "$LAB/bpf/none"
+exits 0 lab_helper 1 --status
+lab_helper 1 --detach --pin-dir "$LAB/bpf/none" || lab_fail "--detach of nothing failed"
+exits 1 lab_helper 1 --pin-dir "$LAB/bpf/none" -i eth7
+[ ! -e "$LAB/bpf/none" ] || lab_fail "the refused helper left pins"
+exits 1 lab_helper 1 -i eth0
+exits 1 lab_helper 1 --detach
+exits 2 lab_helper 1 -i eth0 -j
+exits 2 lab_helper 1 --detach -i eth0
+exits 2 lab_helper 1 -i eth0 --from 10.0.0.1/8

@@ -9,11 +9,12 @@
 #                web1 .. webN               webN: nginx, and sluice-helper on eth0
 #
 # Requests go client -> router -> lb, through the tunnel lb -> router -> webN, and the answers go
-# webN -> router -> client, from the VIP's address.
+# webN -> router -> client, from the VIP's address. A packet whose flow is another backend's goes
+# webN -> router -> webM, when the balancer said so by a hint.
 #
 # All of a lab lies under the directory $LAB: ns/NAME (namespaces, bound to files, so that none of
-# them shows among the host's own), bpf (a BPF file system), proc/NAME (pid and start time of each
-# process), NAME.log, and the config and state of sluiced. lab_down removes all of it; it runs when
+# them shows among the host's own), bpf (a BPF file system, with the pins of all: sluice, helper-N),
+# proc/NAME (pid and start time of each process), NAME.log, and the config and state of sluiced. lab_down removes all of it; it runs when
 # the script ends, however it ends. Nothing outside of $LAB is touched.
 #
 # Enter a namespace with lab_in, or nsenter --net=$LAB/ns/NAME (`ip netns exec` would hide bpffs).
@@ -139,6 +140,17 @@ lab_router()
 	lab_sysctl router net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 \
 		net.ipv4.conf.default.rp_filter=0 net.ipv4.conf.all.send_redirects=0 \
 		net.ipv4.conf.default.send_redirects=0
+	clang -O2 -target bpf -x c -c -o "$LAB/pass.o" - <<-EOF
+		__attribute__((section("xdp"))) int pass(void *ctx) { return 2; /* XDP_PASS */ }
+		__attribute__((section("license"))) char pass_license[] = "MIT";
+	EOF
+}
+
+# lab_takes_xdp HOST: the router takes what HOST sends by XDP_TX. A veth hands that to the stack at
+# once only when it has an XDP program itself (GRO alone lets frames wait).
+lab_takes_xdp()
+{
+	lab_in router ip link set dev "$1" xdpdrv obj "$LAB/pass.o" sec xdp
 }
 
 lab_client()
@@ -148,16 +160,11 @@ lab_client()
 	lab_in client ip route add default via 198.18.2.1
 }
 
-# The network behind the balancer has room for the outer header. A veth hands what its peer sends by
-# XDP_TX to the stack at once only when it has an XDP program itself (GRO alone lets frames wait).
+# The network behind the balancer has room for the outer header.
 lab_balancer()
 {
 	lab_cable lb 198.18.0.2/30 1600
-	clang -O2 -target bpf -x c -c -o "$LAB/pass.o" - <<-EOF
-		__attribute__((section("xdp"))) int pass(void *ctx) { return 2; /* XDP_PASS */ }
-		__attribute__((section("license"))) char pass_license[] = "MIT";
-	EOF
-	lab_in router ip link set dev lb xdpdrv obj "$LAB/pass.o" sec xdp
+	lab_takes_xdp lb
 	lab_in router ip addr add 198.18.0.1/30 dev lb
 	lab_in lb ip route add default via 198.18.0.1
 	lab_in router ip route add $LAB_VIP/32 via 198.18.0.2
@@ -169,15 +176,15 @@ lab_web()
 	local i=$1 host=web$1 address=198.18.1.$((10 + $1))
 
 	lab_cable "$host" "$address/32" 1600
+	lab_takes_xdp "$host"
 	lab_in router ip addr add 198.18.1.1/32 dev "$host"
 	lab_in router ip route add "$address/32" dev "$host"
 	lab_in "$host" ip route add 198.18.1.1 dev eth0
 	lab_in "$host" ip route add default via 198.18.1.1 mtu 1500
 	lab_in "$host" ip addr add $LAB_VIP/32 dev lo
 	lab_sysctl "$host" net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0
-	lab_spawn "$host" "helper-$i" env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluice-helper" -i eth0
+	lab_helper_start "$i"
 	lab_nginx "$i"
-	lab_wait_for 10 lab_has_xdp "$host" || lab_log_fail "helper-$i"
 }
 
 lab_nginx()
@@ -214,6 +221,39 @@ lab_nginx()
 lab_has_xdp()
 {
 	lab_in "$1" ip -j link show dev eth0 | jq -e '.[0].xdp' >/dev/null
+}
+
+# ---------------------------------------------------------------------------------- sluice-helper
+
+# lab_helper N ARGUMENTS...: sluice-helper on webN, with pins of its own.
+lab_helper()
+{
+	lab_in "web$1" env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluice-helper" \
+		--pin-dir "$LAB/bpf/helper-$1" "${@:2}"
+}
+
+# lab_helper_start N [OPTIONS...]: starts it on eth0, knowing all backends, and waits until it is
+# ready.
+lab_helper_start()
+{
+	local i=$1 backends
+
+	backends=$(seq -f '--backend 198.18.1.%.0f' 11 $((10 + $(cat "$LAB/backends"))))
+	# shellcheck disable=SC2086 # a list
+	lab_spawn "web$i" "helper-$i" env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluice-helper" \
+		-i eth0 --pin-dir "$LAB/bpf/helper-$i" $backends "${@:2}"
+	lab_wait_for 10 lab_helper_ready "$i" || lab_log_fail "helper-$i"
+}
+
+lab_helper_ready()
+{
+	lab_has_xdp "web$1" && lab_helper "$1" --status -j | jq -e .running
+}
+
+# lab_helper_query N FILTER: what jq's FILTER makes of its status.
+lab_helper_query()
+{
+	lab_helper "$1" --status -j | jq -r "$2"
 }
 
 # ------------------------------------------------------------------------------------- processes
@@ -323,6 +363,9 @@ lab_remove()
 	local file
 
 	lab_stop
+	for file in "$LAB"/bpf/helper-*; do
+		[ ! -e "$file" ] || lab_helper "${file##*-}" --detach || true
+	done
 	for file in "$LAB/bpf" "$LAB"/ns/*; do
 		umount "$file" 2>/dev/null || umount --lazy "$file" 2>/dev/null || true
 	done
