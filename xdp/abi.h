@@ -116,7 +116,7 @@ static inline __u32 sluice_vip_place(const struct sluice_vip_key *key, __u32 bit
 	__u64 high = (__u64)key->addr.w[0] << 32 | key->addr.w[1];
 
 	low ^= (high + key->addr.w[2]) * 0xc4ceb9fe1a85ec53ull;
-	return (__u32)(low * 0x9e3779b97f4a7c15ull >> (64 - bits));
+	return (__u32)(low * 0x9e3779b97f4a7c15ull >> 32 >> (32 - bits));
 }
 
 /* -------------------------------------------------------------------- clients with a way of their own */
