@@ -15,32 +15,12 @@
 
 /* --------------------------------------------------------------------------------------- reading */
 
-static int read_rows(const struct datapath *dp, enum map_id map, struct rows *out)
-{
-	const struct map_description *d = &map_descriptions[map];
-	_cleanup_(freep) unsigned char *key = calloc(2, d->key_size);
-	_cleanup_(freep) void *value = calloc(1, d->value_size);
-	int fd = program_map_fd(&dp->program, map);
-	uint32_t max = program_map_entries(&dp->program, map);
-	void *previous = NULL;
-
-	if (!key || !value)
-		return -ENOMEM;
-	while (out->n < max && bpf_map_get_next_key(fd, previous, key) == 0) {
-		int err = bpf_map_lookup_elem(fd, key, value) ? -errno : rows_add(out, key, value);
-
-		if (err)
-			return err;
-		previous = memcpy(key + d->key_size, key, d->key_size);
-	}
-	rows_sort(out);
-	return 0;
-}
-
 /* For struct running: the large maps, when they are asked for. */
 static int read_large(struct running *running, enum map_id map)
 {
-	return read_rows(running->ctx, map, &running->rows[map]);
+	const struct datapath *dp = running->ctx;
+
+	return program_read_rows(&dp->program, map, &running->rows[map]);
 }
 
 static bool is_large(enum map_id map)
@@ -70,7 +50,7 @@ int datapath_running(const struct datapath *dp, struct running *out)
 		rows_init(&r.rows[i], map_descriptions[i].key_size, map_descriptions[i].value_size);
 		r.max_entries[i] = program_map_entries(&dp->program, i);
 		if (map_descriptions[i].kind == MAP_ROWS && !is_large(i))
-			err = read_rows(dp, i, &r.rows[i]);
+			err = program_read_rows(&dp->program, i, &r.rows[i]);
 	}
 	if (err)
 		running_fini(&r);
@@ -205,6 +185,8 @@ static int do_step(struct datapath *dp, const struct plan *plan, const struct pl
 		row = &plan->rows[step->index];
 		if (row->fresh)
 			zero_counters(dp, MAP_COUNTERS, row->fresh);
+		if (row->map == MAP_VIPS)
+			program_defer_vip(&dp->program, row->key);
 		return write_row(dp, row->map, row->key, row->to);
 	}
 	return -EINVAL;
@@ -283,6 +265,14 @@ static void undo_steps(struct datapath *dp, const struct plan *plan, const struc
 	}
 }
 
+static bool changes_vips(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_rows; i++)
+		if (plan->rows[i].map == MAP_VIPS)
+			return true;
+	return false;
+}
+
 int datapath_apply(struct datapath *dp, const struct plan *plan, struct diag *diag)
 {
 	struct sluice_state *state = dp->program.mapped[MAP_STATE].data;
@@ -307,6 +297,9 @@ int datapath_apply(struct datapath *dp, const struct plan *plan, struct diag *di
 	} else {
 		memcpy(state->digest, plan->digest, sizeof(state->digest));
 	}
+	/* Without it lookups are slower, not wrong. */
+	if (changes_vips(plan))
+		program_fill_vip_lines(&dp->program);
 	for (size_t i = 0; notes && i < plan->n_steps - plan->n_rows; i++)
 		free(notes[i].slots);
 	free(notes);

@@ -471,6 +471,16 @@ struct maps_size desired_size(const struct model *model)
 	return size;
 }
 
+/* Lines for the VIPs' lookup: so many that two keys seldom share one. 2^n. */
+static uint32_t vip_bits(const struct model *model)
+{
+	uint32_t bits = 10;
+
+	while (bits < 16 && UINT32_C(1) << bits < model->n_vips * 16)
+		bits++;
+	return bits;
+}
+
 struct sluice_settings desired_settings(const struct model *model)
 {
 	uint64_t ticks = (uint64_t)model->flow_age_s * 1000000000u >> SLUICE_TICK_SHIFT;
@@ -484,6 +494,7 @@ struct sluice_settings desired_settings(const struct model *model)
 		.error_rate = model->error_rate,
 		.flow_lines = model->limits.flows / SLUICE_FLOW_WAYS,
 		.flow_age = (uint32_t)ticks + 1,
+		.vip_bits = vip_bits(model),
 	};
 }
 

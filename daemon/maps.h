@@ -19,6 +19,7 @@ enum map_kind {
 /* X(NAME, name in xdp/maps.h, kind, key, value) */
 #define MAPS(X) \
 	X(VIPS, "vips", MAP_ROWS, struct sluice_vip_key, struct sluice_vip) \
+	X(VIP_LINES, "vip_lines", MAP_MEMORY, __u32, struct sluice_vip_line) \
 	X(PREFIXES, "prefixes", MAP_ROWS, struct sluice_prefix_key, struct sluice_vip) \
 	X(RINGS, "rings", MAP_MEMORY, __u32, struct sluice_ring_line) \
 	X(BACKENDS, "backends", MAP_MEMORY, __u32, struct sluice_backend) \

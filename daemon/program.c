@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "config/cleanup.h"
+#include "daemon/vip_lines.h"
 #include "xdp/sluice.skel.h"
 
 #define DEVICES_MAX 64
@@ -28,13 +29,15 @@ void program_fini(struct program *program)
 	*program = (struct program){0};
 }
 
-static uint32_t wanted_entries(const struct sluice_settings *settings,
-			       const struct maps_size *size, enum map_id map)
+static uint32_t wanted_entries(const struct sluice_settings *settings, const struct maps_size *size,
+			       enum map_id map)
 {
 	switch (map) {
 	case MAP_VIPS: /* and as many addresses */
 	case MAP_PREFIXES:
 		return size->vips * 2;
+	case MAP_VIP_LINES:
+		return UINT32_C(1) << settings->vip_bits;
 	case MAP_COUNTERS:
 		return size->vips + 1;
 	case MAP_RINGS:
@@ -110,7 +113,9 @@ static int choose_map(struct bpf_map *map, int old, uint32_t wanted, bool *copy,
 			 bpf_map__name(map));
 		return -EPROTO;
 	}
-	if (info.max_entries >= wanted)
+	/* The program computes a VIP's line for one number of lines: others have a map of their own. */
+	if (info.max_entries == wanted ||
+	    (info.max_entries > wanted && strcmp(bpf_map__name(map), "vip_lines") != 0))
 		return bpf_map__reuse_fd(map, old);
 	*copy = true;
 	return bpf_map__set_max_entries(map, wanted);
@@ -245,7 +250,8 @@ static int copy_memory(int from, const struct program_memory *to, const struct b
  */
 static bool is_worth_copying(enum map_id map)
 {
-	return map != MAP_FLOWS && map != MAP_FRAGMENTS && map != MAP_LIMITERS;
+	return map != MAP_VIP_LINES && map != MAP_FLOWS && map != MAP_FRAGMENTS &&
+	       map != MAP_LIMITERS;
 }
 
 static int copy_content(struct program *program, const int old[MAP_MAX], const bool copy[MAP_MAX])
@@ -264,6 +270,47 @@ static int copy_content(struct program *program, const int old[MAP_MAX], const b
 			err = copy_map(old[i], program_map_fd(program, i), &info);
 	}
 	return err;
+}
+
+int program_read_rows(const struct program *program, enum map_id map, struct rows *out)
+{
+	const struct map_description *d = &map_descriptions[map];
+	_cleanup_(freep) unsigned char *key = calloc(2, d->key_size);
+	_cleanup_(freep) void *value = calloc(1, d->value_size);
+	int fd = program_map_fd(program, map);
+	uint32_t max = program_map_entries(program, map);
+	void *previous = NULL;
+
+	if (!key || !value)
+		return -ENOMEM;
+	while (out->n < max && bpf_map_get_next_key(fd, previous, key) == 0) {
+		int err = bpf_map_lookup_elem(fd, key, value) ? -errno : rows_add(out, key, value);
+
+		if (err)
+			return err;
+		previous = memcpy(key + d->key_size, key, d->key_size);
+	}
+	rows_sort(out);
+	return 0;
+}
+
+void program_defer_vip(struct program *program, const struct sluice_vip_key *key)
+{
+	vip_lines_defer(program->mapped[MAP_VIP_LINES].data, program_settings(program)->vip_bits,
+			key);
+}
+
+int program_fill_vip_lines(struct program *program)
+{
+	const struct map_description *d = &map_descriptions[MAP_VIPS];
+	_cleanup_(rows_fini) struct rows rows;
+	int err;
+
+	rows_init(&rows, d->key_size, d->value_size);
+	err = program_read_rows(program, MAP_VIPS, &rows);
+	return err ? err
+		   : vip_lines_fill(program->mapped[MAP_VIP_LINES].data,
+				    program_settings(program)->vip_bits, &rows);
 }
 
 static void write_state(struct program *program)
@@ -294,6 +341,8 @@ static int load(struct program *program, const struct sluice_settings *settings,
 		err = map_memories(program);
 	if (!err)
 		err = copy_content(program, old, copy);
+	if (!err)
+		err = program_fill_vip_lines(program);
 	if (!err)
 		write_state(program);
 	return err;

@@ -11,6 +11,7 @@
 
 #include "config/diag.h"
 #include "daemon/maps.h"
+#include "daemon/rows.h"
 
 struct bpf_object;
 struct sluice_bpf;
@@ -50,6 +51,16 @@ int program_fd(const struct program *program);
 int program_map_fd(const struct program *program, enum map_id map);
 
 uint32_t program_map_entries(const struct program *program, enum map_id map);
+
+/* Appends all rows of a map of kind MAP_ROWS to @out, and sorts it. 0 or -errno. */
+int program_read_rows(const struct program *program, enum map_id map, struct rows *out);
+
+/*
+ * For the writer of `vips`: sends lookups of @key there until the lines are filled again, which goes
+ * by what `vips` holds then. 0 or -errno: the lines stay right, some of them slower.
+ */
+void program_defer_vip(struct program *program, const struct sluice_vip_key *key);
+int program_fill_vip_lines(struct program *program);
 
 /* Id of the loaded program; 0: unknown. */
 uint32_t program_id(const struct program *program);

@@ -95,6 +95,30 @@ struct sluice_vip {
 	__u16 pad;
 };
 
+/*
+ * Value of the map `vip_lines`: a direct-mapped copy of `vips`, one cache line each, so that a packet
+ * finds its VIP, or that there is none, with one look. A key that shares its line with another is
+ * found in `vips` alone.
+ */
+struct sluice_vip_line {
+	struct sluice_vip_key key;
+	__u32 state; /* SLUICE_LINE_* */
+	struct sluice_vip vip;
+	__u32 pad[4];
+};
+#define SLUICE_LINE_HOLDS 1u  /* key and vip are valid */
+#define SLUICE_LINE_SHARED 2u /* other keys belong here: look into `vips` */
+
+/* The line of a key, of 2^bits of them. */
+static inline __u32 sluice_vip_place(const struct sluice_vip_key *key, __u32 bits)
+{
+	__u64 low = (__u64)key->addr.w[3] << 32 | (__u32)key->proto << 16 | key->port;
+	__u64 high = (__u64)key->addr.w[0] << 32 | key->addr.w[1];
+
+	low ^= (high + key->addr.w[2]) * 0xc4ceb9fe1a85ec53ull;
+	return (__u32)(low * 0x9e3779b97f4a7c15ull >> 32 >> (32 - bits));
+}
+
 /* -------------------------------------------------------------------- clients with a way of their own */
 
 /* Key of the LPM maps `sources` and `access`. */
@@ -313,7 +337,9 @@ struct sluice_settings {
 	__u32 error_rate; /* "too big" messages a second and CPU */
 	__u32 flow_lines; /* lines of the flow table, a power of two */
 	__u32 flow_age;   /* in ticks */
-	__u64 secret[2];  /* key of the flow table's tags */
+	__u32 vip_bits;   /* lines of `vip_lines`: 2^vip_bits */
+	__u32 pad;
+	__u64 secret[2]; /* key of the flow table's tags */
 };
 
 /*
@@ -344,6 +370,7 @@ _Static_assert(sizeof(struct sluice_ring_line) == 64, "one cache line");
 _Static_assert(sizeof(struct sluice_vip_key) == 20, "map layout");
 _Static_assert(sizeof(struct sluice_prefix_key) == 24, "map layout");
 _Static_assert(sizeof(struct sluice_vip) == 24, "map layout");
+_Static_assert(sizeof(struct sluice_vip_line) == 64, "one cache line");
 _Static_assert(sizeof(struct sluice_source_key) == 24, "map layout");
 _Static_assert(sizeof(struct sluice_target) == 152, "map layout");
 _Static_assert(sizeof(struct sluice_backend) == 64, "one cache line");

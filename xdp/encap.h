@@ -57,22 +57,31 @@ static __always_inline __be32 encap_source4(const struct packet *pkt)
 	return mixed << 16 | bpf_htons(OUTER4_PREFIX);
 }
 
+/*
+ * Written in words that were summed up before: a header that is written in bytes and read back in words
+ * stalls the CPU for longer than all of this takes.
+ */
 static __always_inline void encap_ip4(const struct packet *pkt, const struct sluice_backend *to,
 				      struct iphdr *ip, int gue)
 {
-	__builtin_memset(ip, 0, sizeof(*ip));
-	ip->version = 4;
-	ip->ihl = sizeof(*ip) / 4;
-	ip->tos = pkt->tos;
-	ip->tot_len = bpf_htons(pkt->ip_len + sizeof(*ip) + (gue ? sizeof(struct udphdr) : 0));
+	__u32 *word = (__u32 *)ip;
+	__u32 size = pkt->ip_len + sizeof(*ip) + (gue ? sizeof(struct udphdr) : 0);
+	__u32 proto = gue ? IPPROTO_UDP : encap_inner_proto(pkt);
+	__u32 first = bpf_htons(0x4500) | pkt->tos << 8;
+	__u32 length = bpf_htons(size);
 	/* A datagram that is not to be fragmented has an ID without meaning (RFC 6864): the hint. */
-	ip->id = pkt->hint;
-	ip->frag_off = pkt->hint ? bpf_htons(IP_DF) : 0;
-	ip->ttl = OUTER_TTL;
-	ip->protocol = gue ? IPPROTO_UDP : encap_inner_proto(pkt);
-	ip->saddr = gue ? to->source.w[3] : encap_source4(pkt);
-	ip->daddr = to->addr.w[3];
-	ip->check = checksum_ipv4(ip);
+	__u32 fragment = pkt->hint ? bpf_htons(IP_DF) : 0;
+	__u32 life = bpf_htons(OUTER_TTL << 8) | proto << 8;
+	__be32 source = gue ? to->source.w[3] : encap_source4(pkt);
+	__be32 dest = to->addr.w[3];
+	__u32 sum = first + length + pkt->hint + fragment + life;
+
+	sum += (source & 0xffff) + (source >> 16) + (dest & 0xffff) + (dest >> 16);
+	word[0] = first | length << 16;
+	word[1] = pkt->hint | fragment << 16;
+	word[2] = life | (__u32)(__u16)~checksum_fold(sum) << 16;
+	word[3] = source;
+	word[4] = dest;
 }
 
 static __always_inline void encap_ip6(const struct packet *pkt, const struct sluice_backend *to,
@@ -130,24 +139,31 @@ static __always_inline struct encap_tags encap_tags(const struct packet *pkt,
 	return tags;
 }
 
+/* Does the packet leave by the port that it came in by? */
+static __always_inline int encap_turns_back(const struct packet *pkt,
+					    const struct sluice_backend *to)
+{
+	return !to->ifindex || to->ifindex == pkt->ctx->ingress_ifindex;
+}
+
 /* The Ethernet header with its tags; @type is that of what follows. */
 static __always_inline int encap_l2(struct packet *pkt, const struct sluice_backend *to,
 				    struct encap_tags tags, __be16 type)
 {
-	struct ethhdr *eth = packet_at(pkt, 0, sizeof(*eth));
+	struct packet_ethernet *eth = packet_at(pkt, 0, sizeof(*eth));
 	struct encap_tag *tag;
 
 	if (!eth)
 		return 0;
-	__builtin_memcpy(eth->h_dest, to->dmac, ETH_ALEN);
-	if (!to->ifindex || to->ifindex == pkt->ctx->ingress_ifindex)
-		__builtin_memcpy(eth->h_source, pkt->own_mac, ETH_ALEN);
+	packet_copy_mac(eth->dst, to->dmac);
+	if (encap_turns_back(pkt, to))
+		packet_copy_mac(eth->src, pkt->own_mac);
 	else
-		__builtin_memcpy(eth->h_source, to->smac, ETH_ALEN);
-	eth->h_proto = type;
+		packet_copy_mac(eth->src, to->smac);
+	eth->type = type;
 	if (!tags.n)
 		return 1;
-	eth->h_proto = tags.n > 1 ? bpf_htons(ETH_P_8021AD) : bpf_htons(ETH_P_8021Q);
+	eth->type = tags.n > 1 ? bpf_htons(ETH_P_8021AD) : bpf_htons(ETH_P_8021Q);
 	tag = packet_at(pkt, sizeof(*eth), sizeof(*tag));
 	if (!tag)
 		return 0;
@@ -218,13 +234,63 @@ static __always_inline int encap_l3(struct packet *pkt, const struct sluice_back
 	return 1;
 }
 
+/* Does the packet with its outer header fit the way out? */
+static __always_inline int encap_fits(struct packet *pkt, const struct sluice_backend *to,
+				      __u32 overhead)
+{
+	return !to->mtu || pkt->ip_len + overhead <= to->mtu;
+}
+
+/* The usual way: an untagged frame, IPv4 in IPv4. */
+static __always_inline int encap_usual(struct packet *pkt, const struct sluice_backend *to)
+{
+	struct packet_ethernet *eth;
+	struct iphdr *ip;
+
+	if (!encap_fits(pkt, to, sizeof(*ip)))
+		return icmp_too_big(pkt, to->mtu - sizeof(*ip));
+	if (bpf_xdp_adjust_head(pkt->ctx, -(int)sizeof(*ip)))
+		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
+	eth = packet_data(pkt);
+	ip = (void *)(eth + 1);
+	if ((void *)(ip + 1) > packet_end(pkt))
+		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
+	packet_copy_mac(eth->dst, to->dmac);
+	if (encap_turns_back(pkt, to))
+		packet_copy_mac(eth->src, pkt->own_mac);
+	else
+		packet_copy_mac(eth->src, to->smac);
+	eth->type = bpf_htons(ETH_P_IP);
+	encap_ip4(pkt, to, ip, 0);
+	return encap_transmit(pkt, to->ifindex);
+}
+
+/* Any way: with tags, of either family, in UDP. */
+static __always_inline int encap_any(struct packet *pkt, const struct sluice_backend *to)
+{
+	struct encap_tags tags = encap_tags(pkt, to);
+	__u32 l3 = ETH_HLEN + tags.n * sizeof(struct encap_tag);
+	__u32 overhead = encap_overhead(to->encap);
+	__u32 payload_sum = GUE_NO_SUM;
+	__be16 type;
+
+	if (!encap_fits(pkt, to, overhead))
+		return icmp_too_big(pkt, to->mtu - overhead);
+	if (FEATURE(GUE) && to->encap >= SLUICE_ENCAP_GUE4)
+		payload_sum = gue_payload_sum(pkt, to->encap == SLUICE_ENCAP_GUE6);
+	if (bpf_xdp_adjust_head(pkt->ctx, (int)pkt->l3 - (int)(l3 + overhead)))
+		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
+	type = to->encap == SLUICE_ENCAP_IP4 || to->encap == SLUICE_ENCAP_GUE4
+		       ? bpf_htons(ETH_P_IP)
+		       : bpf_htons(ETH_P_IPV6);
+	if (!encap_l2(pkt, to, tags, type) || !encap_l3(pkt, to, l3, payload_sum))
+		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
+	return encap_transmit(pkt, to->ifindex);
+}
+
 static __always_inline int encap(struct packet *pkt)
 {
 	struct sluice_backend *to = backend_get(pkt->backend_id);
-	__u32 payload_sum = GUE_NO_SUM;
-	struct encap_tags tags;
-	__u32 overhead, l3;
-	__be16 type;
 
 	if (!to || !to->encap)
 		return stats_end(pkt, SLUICE_OUT_NO_BACKEND, XDP_DROP);
@@ -234,21 +300,9 @@ static __always_inline int encap(struct packet *pkt)
 	}
 	if (!(to->flags & SLUICE_BACKEND_NEXTHOP))
 		return stats_end(pkt, SLUICE_OUT_NO_NEXTHOP, XDP_DROP);
-	overhead = encap_overhead(to->encap);
-	if (to->mtu && pkt->ip_len + overhead > to->mtu)
-		return icmp_too_big(pkt, to->mtu - overhead);
-	if (FEATURE(GUE) && to->encap >= SLUICE_ENCAP_GUE4)
-		payload_sum = gue_payload_sum(pkt, to->encap == SLUICE_ENCAP_GUE6);
-	tags = encap_tags(pkt, to);
-	l3 = ETH_HLEN + tags.n * sizeof(struct encap_tag);
-	if (bpf_xdp_adjust_head(pkt->ctx, (int)pkt->l3 - (int)(l3 + overhead)))
-		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
-	type = to->encap == SLUICE_ENCAP_IP4 || to->encap == SLUICE_ENCAP_GUE4
-		       ? bpf_htons(ETH_P_IP)
-		       : bpf_htons(ETH_P_IPV6);
-	if (!encap_l2(pkt, to, tags, type) || !encap_l3(pkt, to, l3, payload_sum))
-		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
-	return encap_transmit(pkt, to->ifindex);
+	if (to->encap == SLUICE_ENCAP_IP4 && pkt->l3 == ETH_HLEN && !to->vlan)
+		return encap_usual(pkt, to);
+	return encap_any(pkt, to);
 }
 
 #endif

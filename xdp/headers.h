@@ -34,13 +34,13 @@ struct parse_extension {
 /* The Ethernet type behind the tags, with pkt->l3 behind it; 0: the frame ends before. */
 static __always_inline __be16 parse_ethernet(struct packet *pkt)
 {
-	struct ethhdr *eth = packet_at(pkt, 0, sizeof(*eth));
+	struct packet_ethernet *eth = packet_at(pkt, 0, sizeof(*eth));
 	__be16 type;
 
 	if (!eth)
 		return 0;
-	__builtin_memcpy(pkt->own_mac, eth->h_dest, ETH_ALEN);
-	type = eth->h_proto;
+	packet_copy_mac(pkt->own_mac, eth->dst);
+	type = eth->type;
 	pkt->l3 = sizeof(*eth);
 #pragma unroll
 	for (int i = 0; i < 2; i++) {

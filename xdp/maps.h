@@ -29,6 +29,15 @@ struct {
 	__type(value, struct sluice_vip);
 } vips SEC(".maps");
 
+/* The same, direct-mapped. Daemon writes through its mapping, program reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sluice_vip_line);
+} vip_lines SEC(".maps");
+
 /* The same for VIPs that are prefixes. Daemon writes, program reads. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

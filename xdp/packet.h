@@ -34,6 +34,26 @@
 /* No header lies further behind the frame's start; lets the verifier bound offsets. */
 #define PACKET_OFFSET_MAX 0x3ff
 
+/*
+ * An Ethernet header in words. <linux/if_ether.h> has it packed, which makes the compiler load and store
+ * it byte by byte.
+ */
+struct packet_ethernet {
+	__u16 dst[3];
+	__u16 src[3];
+	__be16 type;
+};
+
+/* Copies a MAC address that lies at even offsets. */
+static __always_inline void packet_copy_mac(__u16 to[3], const void *from)
+{
+	const __u16 *word = from;
+
+	to[0] = word[0];
+	to[1] = word[1];
+	to[2] = word[2];
+}
+
 enum packet_kind {
 	PACKET_FLOW,  /* dst, src, sport are of this packet */
 	PACKET_ERROR, /* an ICMP error: they are of the flow that it quotes, seen from the client */
@@ -51,14 +71,14 @@ struct packet {
 	__u8 family; /* 4 or 6 */
 	__u8 kind;   /* enum packet_kind */
 	__u8 tos;
-	__u8 proto;             /* of the packet's own L4 */
-	__u8 tcp_flags;         /* byte 13 of the TCP header; 0 for others */
-	__u8 dont_fragment;     /* IPv4 with DF, or IPv6 */
-	__u8 first_fragment;    /* the first of several */
-	__u8 own_mac[ETH_ALEN]; /* the frame's destination */
-	__u16 l3;               /* offset of the IP header */
-	__u16 l4;               /* offset behind the IP header and its extensions */
-	__u32 ip_len;           /* the IP packet's length by its own header */
+	__u8 proto;          /* of the packet's own L4 */
+	__u8 tcp_flags;      /* byte 13 of the TCP header; 0 for others */
+	__u8 dont_fragment;  /* IPv4 with DF, or IPv6 */
+	__u8 first_fragment; /* the first of several */
+	__u16 own_mac[3];    /* the frame's destination */
+	__u16 l3;            /* offset of the IP header */
+	__u16 l4;            /* offset behind the IP header and its extensions */
+	__u32 ip_len;        /* the IP packet's length by its own header */
 	__be32 fragment_id;
 	__u32 vip_id; /* 0 until a VIP is found */
 	__u32 vip_flags;

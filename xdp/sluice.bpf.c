@@ -30,13 +30,22 @@ static __always_inline int balance(struct packet *pkt)
 	return action;
 }
 
-static __always_inline int handle(struct packet *pkt)
+/* Any frame, step by step. STAGE_NEXT: it is parsed. */
+static __always_inline int parse(struct packet *pkt)
 {
 	__be16 type = parse_ethernet(pkt);
 	int action = decap_strip(pkt, &type);
 
-	if (action == STAGE_NEXT)
-		action = parse_ip(pkt, type);
+	return action == STAGE_NEXT ? parse_ip(pkt, type) : action;
+}
+
+static __always_inline int handle(struct packet *pkt)
+{
+	int action = STAGE_NEXT;
+
+	/* A tunnel that ends here may look usual: GUE is UDP. */
+	if (FEATURE(DECAP) || !parse_usual(pkt))
+		action = parse(pkt);
 	if (action != STAGE_NEXT)
 		return action;
 	if (pkt->kind == PACKET_ECHO)

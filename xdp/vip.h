@@ -32,16 +32,37 @@ static __always_inline struct sluice_vip *vip_by_longest_prefix(const struct pac
 	return exact;
 }
 
+/* The key's words that its line must have, all at once. */
+static __always_inline __u32 vip_differs(const struct sluice_vip_key *a,
+					 const struct sluice_vip_key *b)
+{
+	return (a->addr.w[0] ^ b->addr.w[0]) | (a->addr.w[1] ^ b->addr.w[1]) |
+	       (a->addr.w[2] ^ b->addr.w[2]) | (a->addr.w[3] ^ b->addr.w[3]) | (a->port ^ b->port) |
+	       (a->proto ^ b->proto);
+}
+
+/* The VIP of exactly this key, or NULL. */
+static __always_inline struct sluice_vip *vip_exact(const struct sluice_vip_key *key)
+{
+	__u32 place = sluice_vip_place(key, settings.vip_bits);
+	struct sluice_vip_line *line = bpf_map_lookup_elem(&vip_lines, &place);
+
+	if (!line || line->state & SLUICE_LINE_SHARED)
+		return bpf_map_lookup_elem(&vips, key);
+	if (!(line->state & SLUICE_LINE_HOLDS) || vip_differs(key, &line->key))
+		return NULL;
+	return &line->vip;
+}
+
 static __always_inline struct sluice_vip *vip_find(struct packet *pkt)
 {
-	struct sluice_vip *vip = bpf_map_lookup_elem(&vips, &pkt->dst);
+	struct sluice_vip *vip = vip_exact(&pkt->dst);
 
 	if (!vip && FEATURE(ANY_PORT)) {
-		__be16 port = pkt->dst.port;
+		struct sluice_vip_key any = pkt->dst;
 
-		pkt->dst.port = 0;
-		vip = bpf_map_lookup_elem(&vips, &pkt->dst);
-		pkt->dst.port = port;
+		any.port = 0;
+		vip = vip_exact(&any);
 	}
 	if (!vip && FEATURE(PREFIXES))
 		vip = vip_by_longest_prefix(pkt);
@@ -70,7 +91,7 @@ static __always_inline struct sluice_vip *vip_by_address(const struct packet *pk
 		.proto = IPPROTO_ICMP,
 		.addr = pkt->dst.addr,
 	};
-	struct sluice_vip *vip = bpf_map_lookup_elem(&vips, &key);
+	struct sluice_vip *vip = vip_exact(&key);
 
 	if (!vip && FEATURE(PREFIXES))
 		vip = bpf_map_lookup_elem(&prefixes, &prefix);

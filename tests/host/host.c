@@ -13,6 +13,7 @@
 
 #include "config/cleanup.h"
 #include "daemon/plan.h"
+#include "daemon/vip_lines.h"
 #include "tests/host/program.h"
 
 /* Writes the program's constants, as the daemon does before it loads the program. */
@@ -108,6 +109,17 @@ static int do_step(const struct plan *plan, const struct plan_step *step)
 	return -EINVAL;
 }
 
+static int fill_vip_lines(void)
+{
+	const struct map_description *d = &map_descriptions[MAP_VIPS];
+	_cleanup_(rows_fini) struct rows rows;
+	int err;
+
+	rows_init(&rows, d->key_size, d->value_size);
+	err = host_map_rows(MAP_VIPS, &rows);
+	return err ? err : vip_lines_fill(host_map_memory(MAP_VIP_LINES), settings.vip_bits, &rows);
+}
+
 static int do_plan(const struct plan *plan)
 {
 	struct sluice_state *state = host_map_memory(MAP_STATE);
@@ -116,7 +128,7 @@ static int do_plan(const struct plan *plan)
 	for (size_t i = 0; i < plan->n_steps && !err; i++)
 		err = do_step(plan, &plan->steps[i]);
 	memcpy(state->digest, plan->digest, sizeof(state->digest));
-	return err;
+	return err ? err : fill_vip_lines();
 }
 
 int host_fill(const struct model *model, unsigned int mtu, struct diag *diag)

@@ -16,6 +16,7 @@
 
 const struct host_symbol host_symbols[MAP_MAX] = {
 	[MAP_VIPS] = SYMBOL(vips),
+	[MAP_VIP_LINES] = SYMBOL(vip_lines),
 	[MAP_PREFIXES] = SYMBOL(prefixes),
 	[MAP_RINGS] = SYMBOL(rings),
 	[MAP_BACKENDS] = SYMBOL(backends),
@@ -34,4 +35,4 @@ const struct host_symbol host_symbols[MAP_MAX] = {
 	[MAP_BACKEND_COUNTERS] = SYMBOL(backend_counters),
 };
 
-_Static_assert(MAP_MAX == 17, "a symbol for each map");
+_Static_assert(MAP_MAX == 18, "a symbol for each map");
