@@ -177,7 +177,7 @@ lab_web()
 	lab_sysctl "$host" net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0
 	lab_spawn "$host" "helper-$i" env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluice-helper" -i eth0
 	lab_nginx "$i"
-	lab_wait_for 10 lab_has_xdp "$host" || lab_log_fail "helper-$i"
+	lab_wait_for 30 lab_has_xdp "$host" || lab_log_fail "helper-$i"
 }
 
 lab_nginx()
@@ -207,7 +207,7 @@ lab_nginx()
 		}
 	EOF
 	lab_spawn "web$i" "nginx-$i" nginx -e stderr -c "$dir/nginx.conf"
-	lab_wait_for 10 lab_in "web$i" curl -so /dev/null "http://$LAB_VIP/" ||
+	lab_wait_for 30 lab_in "web$i" curl -so /dev/null "http://$LAB_VIP/" ||
 		lab_log_fail "nginx-$i"
 }
 
@@ -403,7 +403,7 @@ lab_sluiced()
 lab_sluiced_start()
 {
 	lab_spawn lb sluiced env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluiced" -c "$LAB/sluice.conf"
-	lab_wait_for 20 lab_serves || lab_fail "sluiced does not serve after 20 s"
+	lab_wait_for 60 lab_serves || lab_fail "sluiced does not serve after 60 s"
 }
 
 # It answers, and knows the way to each backend.
