@@ -214,7 +214,7 @@ lab_nginx()
 		}
 	EOF
 	lab_spawn "web$i" "nginx-$i" nginx -e stderr -c "$dir/nginx.conf"
-	lab_wait_for 10 lab_in "web$i" curl -so /dev/null "http://$LAB_VIP/" ||
+	lab_wait_for 30 lab_in "web$i" curl -so /dev/null "http://$LAB_VIP/" ||
 		lab_log_fail "nginx-$i"
 }
 
@@ -446,7 +446,7 @@ lab_sluiced()
 lab_sluiced_start()
 {
 	lab_spawn lb sluiced env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluiced" -c "$LAB/sluice.conf"
-	lab_wait_for 20 lab_serves || lab_fail "sluiced does not serve after 20 s"
+	lab_wait_for 60 lab_serves || lab_fail "sluiced does not serve after 60 s"
 }
 
 # It answers, and knows the way to each backend.
