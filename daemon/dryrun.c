@@ -27,8 +27,7 @@ struct dryrun {
 /* The device's MTU where it exists, else Ethernet's. */
 static unsigned int mtu_of(const char *ifname)
 {
-	_cleanup_(closep)
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request = {0};
 
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", ifname);
@@ -49,10 +48,8 @@ static void ensure_gateway(struct model *model)
 
 static int fill_maps(struct dryrun *dryrun, const struct model *model, struct diag *diag)
 {
-	_cleanup_(freep)
-	struct desired_port *ports = calloc(model->n_interfaces, sizeof(*ports));
-	_cleanup_(running_fini)
-	struct running running = {0};
+	_cleanup_(freep) struct desired_port *ports = calloc(model->n_interfaces, sizeof(*ports));
+	_cleanup_(running_fini) struct running running = {0};
 	const struct wishes none = {0};
 	struct desired_input input = {
 		.model = model,

@@ -123,8 +123,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 void log_diag(enum log_level level, const struct diag *diag)
 {
 	for (size_t i = 0; i < diag->n; i++) {
-		_cleanup_(freep)
-		char *text = diag_entry_text(&diag->entries[i]);
+		_cleanup_(freep) char *text = diag_entry_text(&diag->entries[i]);
 
 		log_line(level, "%s", text ? text : diag->entries[i].text);
 	}
@@ -133,8 +132,7 @@ void log_diag(enum log_level level, const struct diag *diag)
 /* What a library says, each of its lines as one. Whoever called it reports the error itself. */
 static int library_lines(const char *fmt, va_list args)
 {
-	_cleanup_(freep)
-	char *text = NULL;
+	_cleanup_(freep) char *text = NULL;
 	char *next, *line;
 
 	if (max_level < LOG_LEVEL_DEBUG)

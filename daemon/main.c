@@ -76,8 +76,7 @@ static void tell_ready(const struct daemon *d)
 
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx)
 {
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(diag_fini) struct diag diag = {0};
 	struct engine_result result = {0};
 	struct daemon *d = ctx;
 
@@ -207,8 +206,7 @@ static bool parse_arguments(struct arguments *a, int argc, char **argv)
 
 static int act(const struct arguments *a, struct diag *diag)
 {
-	_cleanup_(model_freep)
-	struct model *model = NULL;
+	_cleanup_(model_freep) struct model *model = NULL;
 	int err = load_file(&model, a->config, diag);
 
 	if (err)
@@ -228,8 +226,7 @@ static int act(const struct arguments *a, struct diag *diag)
 
 int main(int argc, char **argv)
 {
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(diag_fini) struct diag diag = {0};
 	struct arguments a = {0};
 	int err;
 

@@ -313,8 +313,7 @@ bool ring_size_valid(uint32_t size)
 
 static int ring_new(struct ring **out, uint32_t size, unsigned int ranks)
 {
-	_cleanup_(ring_freep)
-	struct ring *ring = calloc(1, sizeof(*ring));
+	_cleanup_(ring_freep) struct ring *ring = calloc(1, sizeof(*ring));
 
 	if (!ring)
 		return -ENOMEM;
@@ -334,14 +333,10 @@ static int ring_new(struct ring **out, uint32_t size, unsigned int ranks)
 int ring_build(struct ring **out, enum model_maglev maglev, uint32_t size, unsigned int ranks,
 	       const struct ring_member *members, size_t n)
 {
-	_cleanup_(ring_freep)
-	struct ring *ring = NULL;
-	_cleanup_(freep)
-	struct walker *walkers = NULL;
-	_cleanup_(freep)
-	uint32_t *places = NULL;
-	_cleanup_(freep)
-	uint16_t *turns = NULL;
+	_cleanup_(ring_freep) struct ring *ring = NULL;
+	_cleanup_(freep) struct walker *walkers = NULL;
+	_cleanup_(freep) uint32_t *places = NULL;
+	_cleanup_(freep) uint16_t *turns = NULL;
 	struct builder b = {.maglev = maglev};
 	int err;
 

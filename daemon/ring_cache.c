@@ -39,8 +39,7 @@ static bool spec_equal(const struct ring_spec *a, const struct ring_spec *b)
 
 int ring_cache_get(struct ring_cache *cache, const struct ring_spec *spec, const struct ring **out)
 {
-	_cleanup_(entry_freep)
-	struct ring_cache_entry *entry = NULL;
+	_cleanup_(entry_freep) struct ring_cache_entry *entry = NULL;
 	struct ring_cache_entry **grown;
 	struct ring_member *members;
 	int err;

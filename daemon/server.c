@@ -81,8 +81,7 @@ static int remove_socket(const char *path)
 /* Makes the directory of @path if it is missing; its own directory must be there. */
 static int make_directory(const char *path, struct diag *diag)
 {
-	_cleanup_(freep)
-	char *dir = NULL;
+	_cleanup_(freep) char *dir = NULL;
 	const char *slash = strrchr(path, '/');
 	int err;
 
@@ -112,8 +111,7 @@ enum listener {
 static int find_listener(enum listener *out, pid_t *pid, const struct sockaddr_un *addr,
 			 struct diag *diag)
 {
-	_cleanup_(closep)
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct ucred cred = {0};
 	socklen_t len = sizeof(cred);
 	struct stat st;
@@ -164,8 +162,7 @@ static int say_in_use(const char *path, pid_t pid, struct diag *diag)
 /* Takes the lock that makes us the only one to touch the path. 0, or -errno with a message. */
 static int take_lock(struct server *s, const struct sockaddr_un *addr, struct diag *diag)
 {
-	_cleanup_(freep)
-	char *path = NULL;
+	_cleanup_(freep) char *path = NULL;
 	enum listener listener;
 	pid_t pid = 0;
 	int err;
@@ -212,8 +209,7 @@ static int make_socket(struct server *s, const struct sockaddr_un *addr)
 /* Makes the socket beside its path and moves it there. 0, or -errno with a message. */
 static int place_socket(struct server *s, struct diag *diag)
 {
-	_cleanup_(freep)
-	char *path = NULL;
+	_cleanup_(freep) char *path = NULL;
 	struct sockaddr_un addr;
 	int err;
 
@@ -273,8 +269,7 @@ static int server_listen(struct server *s, struct diag *diag)
 /* Whether @fd's peer has @group among its supplementary groups. */
 static bool peer_in_group(int fd, gid_t group)
 {
-	_cleanup_(freep)
-	gid_t *groups = NULL;
+	_cleanup_(freep) gid_t *groups = NULL;
 	socklen_t len = 0;
 
 	/* The first call only asks for the length. */
@@ -331,12 +326,9 @@ static void conn_warn(const struct conn *c, const struct diag *diag)
 /* Packs an error that says what @diag says. 0 or -errno. */
 static int pack_error(char **out, size_t *size, const struct diag *diag)
 {
-	_cleanup_(freep)
-	char *text = diag_text(diag);
-	_cleanup_(json_decrefp)
-	json_t *document = NULL;
-	_cleanup_(diag_fini)
-	struct diag unsent = {0};
+	_cleanup_(freep) char *text = diag_text(diag);
+	_cleanup_(json_decrefp) json_t *document = NULL;
+	_cleanup_(diag_fini) struct diag unsent = {0};
 	size_t len = text ? strlen(text) : 0;
 
 	if (!text)
@@ -366,12 +358,9 @@ static int conn_answer_bad(struct conn *c, const struct diag *diag)
 /* Hands the request in c->in to the handler and makes its result the answer. 0 or -errno. */
 static int conn_answer(struct conn *c)
 {
-	_cleanup_(json_decrefp)
-	json_t *request = NULL;
-	_cleanup_(json_decrefp)
-	json_t *reply = NULL;
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(json_decrefp) json_t *request = NULL;
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	_cleanup_(diag_fini) struct diag diag = {0};
 	int err;
 
 	err = proto_read_payload(&request, c->in + PROTO_HEADER_SIZE, c->in_got - PROTO_HEADER_SIZE,
@@ -393,8 +382,7 @@ static int conn_answer(struct conn *c)
 /* The header is in: finds how long the message is, or what is wrong. 0 or -errno. */
 static int conn_header(struct conn *c)
 {
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(diag_fini) struct diag diag = {0};
 	struct proto_header header;
 	char *more;
 	int err;
@@ -427,8 +415,7 @@ static int conn_read(struct conn *c)
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	if (!n) {
-		_cleanup_(diag_fini)
-		struct diag diag = {0};
+		_cleanup_(diag_fini) struct diag diag = {0};
 
 		if (c->in_got)
 			proto_truncated(&diag, c->in, c->in_got);
@@ -496,8 +483,7 @@ static int on_ready(sd_event_source *source, int fd, uint32_t revents, void *use
 static int on_stall(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct conn *c = userdata;
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(diag_fini) struct diag diag = {0};
 
 	(void)source;
 	(void)usec;
@@ -550,8 +536,7 @@ static int conn_new(struct server *s, int fd, const struct ucred *cred)
 /* Tells the peer at @fd what @diag says. It is closed at once: a new socket has room for it. */
 static void turn_away(int fd, const struct ucred *cred, const struct diag *diag)
 {
-	_cleanup_(freep)
-	char *bytes = NULL;
+	_cleanup_(freep) char *bytes = NULL;
 	size_t size;
 
 	log_warning("control: user %u (process %d): turned away, %s", cred->uid, cred->pid,
@@ -563,10 +548,8 @@ static void turn_away(int fd, const struct ucred *cred, const struct diag *diag)
 /* Takes in the peer at @fd, which is taken over. */
 static void welcome(struct server *s, int fd)
 {
-	_cleanup_(closep)
-	int own_fd = fd;
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(closep) int own_fd = fd;
+	_cleanup_(diag_fini) struct diag diag = {0};
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 	bool allowed;
@@ -615,8 +598,7 @@ static void server_freep(struct server **server)
 int server_new(struct server **out, sd_event *event, const struct model_control *config,
 	       server_handler *handler, void *ctx, struct diag *diag)
 {
-	_cleanup_(server_freep)
-	struct server *s = calloc(1, sizeof(*s));
+	_cleanup_(server_freep) struct server *s = calloc(1, sizeof(*s));
 	int err;
 
 	if (!s)

@@ -17,8 +17,7 @@ static void sum_words(const struct datapath *dp, enum map_id map, uint32_t id, u
 		      size_t words)
 {
 	int cpus = libbpf_num_possible_cpus();
-	_cleanup_(freep)
-	uint64_t *values = calloc((size_t)cpus * words, sizeof(*values));
+	_cleanup_(freep) uint64_t *values = calloc((size_t)cpus * words, sizeof(*values));
 	int fd = program_map_fd(datapath_program(dp), map);
 
 	memset(sum, 0, words * sizeof(*sum));
@@ -41,8 +40,7 @@ struct sluice_backend_counters stats_backend(const struct datapath *dp, uint32_t
 {
 	struct sluice_backend_counters sum;
 
-	sum_words(dp, MAP_BACKEND_COUNTERS, id, (uint64_t *)&sum,
-		  sizeof(sum) / sizeof(uint64_t));
+	sum_words(dp, MAP_BACKEND_COUNTERS, id, (uint64_t *)&sum, sizeof(sum) / sizeof(uint64_t));
 	return sum;
 }
 

@@ -205,8 +205,7 @@ static void address_parse(struct sluice_addr *out, const char *text)
 /* Calls @row with the fields of each row of the vectors that begins with @kind; all must be read. */
 static void each_row(const char *kind, int n_fields, int n_rows, void (*row)(char **fields))
 {
-	_cleanup_(fclosep)
-	FILE *file = fopen(VECTORS, "re");
+	_cleanup_(fclosep) FILE *file = fopen(VECTORS, "re");
 	char line[1024], *fields[8], *next;
 	int rows = 0;
 
@@ -271,8 +270,7 @@ static size_t members_parse(struct ring_member *members, size_t max, char *text)
 static void ring_row(char **fields)
 {
 	static uint32_t slots[SIZE], counts[RING_NONE + 1];
-	_cleanup_(ring_freep)
-	struct ring *ring = NULL;
+	_cleanup_(ring_freep) struct ring *ring = NULL;
 	struct ring_member members[16];
 	uint32_t size = strtoul(fields[2], NULL, 10);
 	char digest[65], text[256] = "", first[256] = "";
@@ -328,8 +326,7 @@ static void plain_turn(uint16_t *owner, uint32_t size, struct plain *p)
 static void plain_build(uint16_t *owner, enum model_maglev maglev, uint32_t size,
 			const struct ring_member *members, size_t n)
 {
-	_cleanup_(freep)
-	struct plain *plain = calloc(n, sizeof(*plain));
+	_cleanup_(freep) struct plain *plain = calloc(n, sizeof(*plain));
 	uint32_t max = 0, left = size;
 
 	assert_non_null(plain);
@@ -392,10 +389,8 @@ static void first_rank_is_plain_maglev(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		_cleanup_(freep)
-		uint16_t *owner = malloc(cases[i].size * sizeof(*owner));
-		_cleanup_(ring_freep)
-		struct ring *ring = NULL;
+		_cleanup_(freep) uint16_t *owner = malloc(cases[i].size * sizeof(*owner));
+		_cleanup_(ring_freep) struct ring *ring = NULL;
 		struct ring_member members[1000];
 
 		assert_non_null(owner);
@@ -410,8 +405,7 @@ static void first_rank_is_plain_maglev(void **state)
 /* With a skip of 65536 the 32-bit sum of a walk over 65537 slots misses one slot for ever. */
 static void walk_that_misses_a_slot_ends_all_the_same(void **state)
 {
-	_cleanup_(ring_freep)
-	struct ring *ring = NULL;
+	_cleanup_(ring_freep) struct ring *ring = NULL;
 	struct ring_member members[2] = {{.weight = 1}, {.weight = 1}};
 	uint32_t offset, skip = 0;
 	unsigned int found = 0;
@@ -476,8 +470,7 @@ static void each_slot_has_a_different_owner_at_each_rank(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(ranks_cases) / sizeof(ranks_cases[0]); i++) {
 		const struct ranks_case *c = &ranks_cases[i];
-		_cleanup_(ring_freep)
-		struct ring *ring = NULL;
+		_cleanup_(ring_freep) struct ring *ring = NULL;
 
 		members_fill(many, c->n, c->weights);
 		ring = build(c->maglev, c->size, RING_RANKS, many, c->n);
@@ -496,8 +489,7 @@ static void each_rank_follows_the_weights(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(ranks_cases) / sizeof(ranks_cases[0]); i++) {
 		const struct ranks_case *c = &ranks_cases[i];
-		_cleanup_(ring_freep)
-		struct ring *ring = NULL;
+		_cleanup_(ring_freep) struct ring *ring = NULL;
 		double sum = 0;
 
 		if (c->tolerance < 0)
@@ -522,8 +514,7 @@ static void each_rank_follows_the_weights(void **state)
 /* What a heavy member cannot take, since it owns it already, goes to the others by their weights. */
 static void weights_hold_among_those_that_can_still_take(void **state)
 {
-	_cleanup_(ring_freep)
-	struct ring *ring = NULL;
+	_cleanup_(ring_freep) struct ring *ring = NULL;
 	struct ring_member members[3];
 	uint32_t heavy;
 
@@ -551,8 +542,7 @@ static void order_of_members_does_not_matter(void **state)
 	(void)state;
 	members_fill(members, 50, ONE_TO_TEN);
 	for (int version = 0; version < 2; version++) {
-		_cleanup_(ring_freep)
-		struct ring *ring = NULL, *other = NULL;
+		_cleanup_(ring_freep) struct ring *ring = NULL, *other = NULL;
 
 		for (uint16_t i = 0; i < 50; i++) {
 			uint16_t at = random_next(&seed) % (i + 1);
@@ -588,10 +578,8 @@ static int hashed_compare(const void *left, const void *right)
 static void order_of_members_with_the_same_hash_does_not_matter(void **state)
 {
 	const size_t n = 1 << 18;
-	_cleanup_(freep)
-	struct hashed *hashed = calloc(n, sizeof(*hashed));
-	_cleanup_(ring_freep)
-	struct ring *ring = NULL, *other = NULL;
+	_cleanup_(freep) struct hashed *hashed = calloc(n, sizeof(*hashed));
+	_cleanup_(ring_freep) struct ring *ring = NULL, *other = NULL;
 	struct ring_member members[2] = {{.weight = 1}, {.weight = 1}}, swapped[2];
 	size_t same = 1;
 
@@ -629,8 +617,7 @@ static uint16_t masked(const struct ring *ring, uint32_t slot, const bool *down)
 
 static void slots_of_a_masked_member_spread_over_the_others(void **state)
 {
-	_cleanup_(ring_freep)
-	struct ring *ring = NULL;
+	_cleanup_(ring_freep) struct ring *ring = NULL;
 	struct ring_member members[10];
 
 	(void)state;
@@ -666,8 +653,7 @@ static void ranks_without_enough_members_are_empty(void **state)
 {
 	(void)state;
 	for (size_t n = 0; n < 3; n++) {
-		_cleanup_(ring_freep)
-		struct ring *ring = NULL;
+		_cleanup_(ring_freep) struct ring *ring = NULL;
 		struct ring_member members[3];
 
 		members_fill(members, 3, HEAVY_FIRST);
@@ -684,8 +670,7 @@ static void ranks_without_enough_members_are_empty(void **state)
 
 static void member_of_weight_0_takes_part_in_nothing(void **state)
 {
-	_cleanup_(ring_freep)
-	struct ring *with = NULL, *without = NULL;
+	_cleanup_(ring_freep) struct ring *with = NULL, *without = NULL;
 	struct ring_member members[10];
 
 	(void)state;
@@ -700,8 +685,7 @@ static void member_of_weight_0_takes_part_in_nothing(void **state)
 
 static void no_members_at_all_make_an_empty_ring(void **state)
 {
-	_cleanup_(ring_freep)
-	struct ring *ring = build(MODEL_MAGLEV_V1, 251, 1, NULL, 0);
+	_cleanup_(ring_freep) struct ring *ring = build(MODEL_MAGLEV_V1, 251, 1, NULL, 0);
 
 	(void)state;
 	count(many_counts, ring, 0);
@@ -711,8 +695,7 @@ static void no_members_at_all_make_an_empty_ring(void **state)
 
 static void lower_ranks_do_not_depend_on_how_many_are_built(void **state)
 {
-	_cleanup_(ring_freep)
-	struct ring *one = NULL, *all = NULL;
+	_cleanup_(ring_freep) struct ring *one = NULL, *all = NULL;
 	struct ring_member members[7];
 
 	(void)state;

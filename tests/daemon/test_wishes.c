@@ -72,8 +72,7 @@ static void write_text(const char *path, const char *text)
 
 static void save(const struct wishes *wishes)
 {
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(diag_fini) struct diag diag = {0};
 
 	assert_int_equal(wishes_save(wishes, state, &diag), 0);
 	assert_int_equal(diag.n, 0);
@@ -81,8 +80,7 @@ static void save(const struct wishes *wishes)
 
 static void load(struct wishes *out)
 {
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(diag_fini) struct diag diag = {0};
 
 	assert_int_equal(wishes_load(out, state, &diag), 0);
 	assert_int_equal(diag.n, 0);
@@ -93,10 +91,8 @@ static void assert_refused(int err, const char *words)
 {
 	struct wish *const untouched = (struct wish *)&err;
 	struct wishes out = {.list = untouched, .n = 42};
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
-	_cleanup_(freep)
-	char *text = NULL;
+	_cleanup_(diag_fini) struct diag diag = {0};
+	_cleanup_(freep) char *text = NULL;
 
 	assert_int_equal(wishes_load(&out, state, &diag), err);
 	assert_ptr_equal(out.list, untouched);
@@ -146,8 +142,7 @@ static void assert_filled(const struct wishes *wishes)
 
 static void wish_is_found_by_pool_and_backend(void **ctx)
 {
-	_cleanup_(wishes_fini)
-	struct wishes wishes = {0};
+	_cleanup_(wishes_fini) struct wishes wishes = {0};
 
 	(void)ctx;
 	fill(&wishes);
@@ -158,8 +153,7 @@ static void wish_is_found_by_pool_and_backend(void **ctx)
 
 static void later_wish_replaces_the_earlier(void **ctx)
 {
-	_cleanup_(wishes_fini)
-	struct wishes wishes = {0};
+	_cleanup_(wishes_fini) struct wishes wishes = {0};
 
 	(void)ctx;
 	fill(&wishes);
@@ -172,8 +166,7 @@ static void later_wish_replaces_the_earlier(void **ctx)
 
 static void wish_disappears_when_nothing_of_it_is_left(void **ctx)
 {
-	_cleanup_(wishes_fini)
-	struct wishes wishes = {0};
+	_cleanup_(wishes_fini) struct wishes wishes = {0};
 
 	(void)ctx;
 	fill(&wishes);
@@ -189,8 +182,7 @@ static void wish_disappears_when_nothing_of_it_is_left(void **ctx)
 
 static void taking_back_what_was_never_wished_changes_nothing(void **ctx)
 {
-	_cleanup_(wishes_fini)
-	struct wishes wishes = {0};
+	_cleanup_(wishes_fini) struct wishes wishes = {0};
 
 	(void)ctx;
 	assert_int_equal(wishes_set_state(&wishes, "web", "web-1", NULL, 5), 0);
@@ -200,8 +192,7 @@ static void taking_back_what_was_never_wished_changes_nothing(void **ctx)
 
 static void copy_is_independent(void **ctx)
 {
-	_cleanup_(wishes_fini)
-	struct wishes wishes = {0}, copy = {0};
+	_cleanup_(wishes_fini) struct wishes wishes = {0}, copy = {0};
 
 	(void)ctx;
 	fill(&wishes);
@@ -228,8 +219,7 @@ static void finished_list_is_empty(void **ctx)
 
 static void saved_wishes_come_back(void **ctx)
 {
-	_cleanup_(wishes_fini)
-	struct wishes wishes = {0}, loaded = {0}, none = {0};
+	_cleanup_(wishes_fini) struct wishes wishes = {0}, loaded = {0}, none = {0};
 
 	(void)ctx;
 	fill(&wishes);
@@ -275,8 +265,7 @@ static void missing_directory_is_made_for_the_owner_and_group_only(void **ctx)
 
 static void saving_leaves_only_the_file(void **ctx)
 {
-	_cleanup_(wishes_fini)
-	struct wishes wishes = {0};
+	_cleanup_(wishes_fini) struct wishes wishes = {0};
 	struct dirent *entry;
 	int others = 0;
 	DIR *d;
@@ -295,8 +284,7 @@ static void saving_leaves_only_the_file(void **ctx)
 
 static void saving_replaces_the_file_instead_of_writing_into_it(void **ctx)
 {
-	_cleanup_(wishes_fini)
-	struct wishes wishes = {0};
+	_cleanup_(wishes_fini) struct wishes wishes = {0};
 	const struct wishes none = {0};
 	char before[8192] = "", after[8192] = "";
 	FILE *old;
@@ -317,11 +305,9 @@ static void saving_replaces_the_file_instead_of_writing_into_it(void **ctx)
 
 static void failed_save_leaves_the_old_file_and_says_so(void **ctx)
 {
-	_cleanup_(wishes_fini)
-	struct wishes wishes = {0}, loaded = {0};
+	_cleanup_(wishes_fini) struct wishes wishes = {0}, loaded = {0};
 	const struct wishes none = {0};
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(diag_fini) struct diag diag = {0};
 	char temporary[160];
 
 	(void)ctx;
@@ -341,8 +327,7 @@ static void failed_save_leaves_the_old_file_and_says_so(void **ctx)
 static void failed_rename_removes_the_temporary_file(void **ctx)
 {
 	const struct wishes none = {0};
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(diag_fini) struct diag diag = {0};
 	char temporary[160];
 
 	(void)ctx;
@@ -357,8 +342,7 @@ static void failed_rename_removes_the_temporary_file(void **ctx)
 static void state_directory_that_cannot_be_is_reported(void **ctx)
 {
 	const struct wishes none = {0};
-	_cleanup_(diag_fini)
-	struct diag diag = {0};
+	_cleanup_(diag_fini) struct diag diag = {0};
 	char below[160];
 
 	(void)ctx;
@@ -451,8 +435,7 @@ static void file_that_sluice_would_not_write_is_refused(void **ctx)
 /* The format is a promise: a daemon that was updated reads what the older one wrote. */
 static void file_of_version_1_is_read(void **ctx)
 {
-	_cleanup_(wishes_fini)
-	struct wishes wishes = {0};
+	_cleanup_(wishes_fini) struct wishes wishes = {0};
 
 	(void)ctx;
 	assert_int_equal(mkdir(state, 0750), 0);
@@ -468,8 +451,7 @@ static void file_of_version_1_is_read(void **ctx)
 
 static void any_truncation_is_refused(void **ctx)
 {
-	_cleanup_(wishes_fini)
-	struct wishes wishes = {0};
+	_cleanup_(wishes_fini) struct wishes wishes = {0};
 	struct stat st;
 
 	(void)ctx;
