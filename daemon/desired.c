@@ -79,6 +79,7 @@ static void set_way(struct desired_backend *b, const struct desired_input *in)
 	b->record.mtu = mtu_field(hop.mtu);
 	b->record.vlan = htobe16(hop.vlan);
 	b->record.s_vlan = htobe16(hop.s_vlan);
+	b->record.flags |= hop.s_vlan_is_q ? SLUICE_BACKEND_S_VLAN_Q : 0;
 	memcpy(b->record.smac, hop.device_mac, 6);
 	port = find_static_port(in, hop.ifindex);
 	if (port >= 0) {

@@ -728,6 +728,7 @@ int link_device_bottom(const struct link_device *devices, size_t n, unsigned int
 {
 	const struct link_device *device = device_find(devices, n, ifindex);
 	uint16_t tags[LINK_TAGS_MAX] = {0}; /* inner first */
+	uint16_t outer_type = 0;
 	size_t used = 0;
 
 	while (device && device->up && device->below) {
@@ -735,6 +736,7 @@ int link_device_bottom(const struct link_device *devices, size_t n, unsigned int
 		if (used == LINK_TAGS_MAX || !device->vlan ||
 		    (!used && device->vlan_type != ETH_P_8021Q))
 			return -EOPNOTSUPP;
+		outer_type = device->vlan_type;
 		tags[used++] = device->vlan;
 		device = device_find(devices, n, device->below);
 	}
@@ -743,6 +745,7 @@ int link_device_bottom(const struct link_device *devices, size_t n, unsigned int
 	out->ifindex = device->ifindex;
 	out->vlan = tags[0];
 	out->s_vlan = tags[1];
+	out->s_vlan_is_q = tags[1] && outer_type == ETH_P_8021Q;
 	return 0;
 }
 
@@ -967,7 +970,7 @@ static struct link_nexthop way_nexthop(const struct table *table, const struct w
 static bool nexthop_equal(const struct link_nexthop *a, const struct link_nexthop *b)
 {
 	return a->state == b->state && a->ifindex == b->ifindex && a->mtu == b->mtu &&
-	       a->vlan == b->vlan && a->s_vlan == b->s_vlan &&
+	       a->vlan == b->vlan && a->s_vlan == b->s_vlan && a->s_vlan_is_q == b->s_vlan_is_q &&
 	       !memcmp(a->mac, b->mac, sizeof(a->mac)) &&
 	       !memcmp(a->device_mac, b->device_mac, sizeof(a->device_mac));
 }

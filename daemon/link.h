@@ -37,7 +37,8 @@ struct link_nexthop {
 	uint8_t mac[6];   /* of the next hop; zero until READY */
 	uint8_t device_mac[6]; /* of the route's device, a VLAN device's too */
 	uint16_t vlan;         /* id of the frame's tag, the inner one of two; 0: none */
-	uint16_t s_vlan;       /* id of the outer tag (802.1ad or 802.1Q) of two; 0: none */
+	uint16_t s_vlan;       /* id of the outer tag of two; 0: none */
+	bool s_vlan_is_q;      /* the outer tag is 802.1Q, too, not 802.1ad */
 };
 
 /*

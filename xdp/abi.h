@@ -160,8 +160,9 @@ enum sluice_encap {
 	SLUICE_ENCAP_MAX,
 };
 
-#define SLUICE_BACKEND_NEXTHOP 0x01 /* dmac is known */
-#define SLUICE_BACKEND_SERVING 0x02 /* flows that name it (by an id, by the flow table) go to it */
+#define SLUICE_BACKEND_NEXTHOP 0x01  /* dmac is known */
+#define SLUICE_BACKEND_S_VLAN_Q 0x04 /* s_vlan is an 802.1Q tag, not an 802.1ad one */
+#define SLUICE_BACKEND_SERVING 0x02  /* flows that name it (by an id, by the flow table) go to it */
 
 /*
  * Value of the map `backends`, indexed by backend id; one cache line. The MAC addresses lie in

@@ -109,7 +109,7 @@ static __always_inline int decap_hop(struct packet *pkt, const struct decap_tunn
  * Takes the tunnel off if one ends here; *@type becomes the inner packet's. STAGE_NEXT also when
  * there is none.
  */
-static __always_inline int decap_strip(struct packet *pkt, __be16 *type)
+static __noinline int decap_strip(struct packet *pkt, __be16 *type)
 {
 	struct decap_tunnel t = {0};
 

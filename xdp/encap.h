@@ -117,25 +117,31 @@ struct encap_tag {
 struct encap_tags {
 	__be16 outer;
 	__be16 inner;
-	__u32 n;
+	__be16 outer_type;
+	__u16 n;
 };
 
 /* Those of the next hop; without one of its own, those that the packet came with. */
 static __always_inline struct encap_tags encap_tags(const struct packet *pkt,
 						    const struct sluice_backend *to)
 {
-	struct encap_tags tags = {0};
+	struct encap_tags tags = {.outer_type = bpf_htons(ETH_P_8021Q)};
 
-	if (to->ifindex) {
-		tags.outer = to->s_vlan ? to->s_vlan : to->vlan;
-		tags.inner = to->s_vlan ? to->vlan : 0;
-	} else if (pkt->n_vlan) {
+	if (!to->ifindex) {
 		tags.outer = pkt->vlan[0];
-		tags.inner = pkt->n_vlan > 1 ? pkt->vlan[1] : 0;
+		tags.inner = pkt->vlan[1];
+		tags.outer_type = pkt->vlan_type;
 		tags.n = pkt->n_vlan;
-		return tags;
+	} else if (to->s_vlan) {
+		tags.outer = to->s_vlan;
+		tags.inner = to->vlan;
+		if (!(to->flags & SLUICE_BACKEND_S_VLAN_Q))
+			tags.outer_type = bpf_htons(ETH_P_8021AD);
+		tags.n = 2;
+	} else {
+		tags.outer = to->vlan;
+		tags.n = !!to->vlan;
 	}
-	tags.n = !!tags.outer + !!tags.inner;
 	return tags;
 }
 
@@ -163,7 +169,7 @@ static __always_inline int encap_l2(struct packet *pkt, const struct sluice_back
 	eth->type = type;
 	if (!tags.n)
 		return 1;
-	eth->type = tags.n > 1 ? bpf_htons(ETH_P_8021AD) : bpf_htons(ETH_P_8021Q);
+	eth->type = tags.outer_type;
 	tag = packet_at(pkt, sizeof(*eth), sizeof(*tag));
 	if (!tag)
 		return 0;
@@ -266,7 +272,7 @@ static __always_inline int encap_usual(struct packet *pkt, const struct sluice_b
 }
 
 /* Any way: with tags, of either family, in UDP. */
-static __always_inline int encap_any(struct packet *pkt, const struct sluice_backend *to)
+static __always_inline int encap_with(struct packet *pkt, const struct sluice_backend *to)
 {
 	struct encap_tags tags = encap_tags(pkt, to);
 	__u32 l3 = ETH_HLEN + tags.n * sizeof(struct encap_tag);
@@ -288,6 +294,23 @@ static __always_inline int encap_any(struct packet *pkt, const struct sluice_bac
 	return encap_transmit(pkt, to->ifindex);
 }
 
+/*
+ * A function that the verifier looks at once, for any packet, instead of again for each way that a
+ * packet can come here.
+ */
+__noinline int encap_any(struct xdp_md *ctx, struct packet *shared)
+{
+	struct sluice_backend *to;
+	struct packet pkt;
+
+	if (!shared)
+		return XDP_DROP;
+	pkt = *shared;
+	pkt.ctx = ctx;
+	to = backend_get(pkt.backend_id);
+	return to ? encap_with(&pkt, to) : XDP_DROP;
+}
+
 static __always_inline int encap(struct packet *pkt)
 {
 	struct sluice_backend *to = backend_get(pkt->backend_id);
@@ -302,7 +325,7 @@ static __always_inline int encap(struct packet *pkt)
 		return stats_end(pkt, SLUICE_OUT_NO_NEXTHOP, XDP_DROP);
 	if (to->encap == SLUICE_ENCAP_IP4 && pkt->l3 == ETH_HLEN && !to->vlan)
 		return encap_usual(pkt, to);
-	return encap_any(pkt, to);
+	return encap_any(pkt->ctx, pkt);
 }
 
 #endif

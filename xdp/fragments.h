@@ -44,7 +44,7 @@ static __noinline int fragments_note(struct packet *pkt, struct sluice_fragment_
 }
 
 /* A later piece: to where the first one went. */
-static __always_inline int fragments_follow(struct packet *pkt)
+static __noinline int fragments_follow(struct packet *pkt)
 {
 	struct sluice_fragment_key key = fragments_key(pkt);
 	struct sluice_vip *vip = vip_by_address(pkt);

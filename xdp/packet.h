@@ -66,7 +66,8 @@ struct packet {
 	struct sluice_vip_key dst; /* address, port, protocol: what is looked up */
 	struct sluice_addr src;
 	__be16 sport;
-	__be16 vlan[2]; /* tags of the frame, outer first: id and priority */
+	__be16 vlan[2];   /* tags of the frame, outer first: id and priority */
+	__be16 vlan_type; /* Ethernet type of the outer one */
 	__u8 n_vlan;
 	__u8 family; /* 4 or 6 */
 	__u8 kind;   /* enum packet_kind */

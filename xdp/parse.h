@@ -14,10 +14,17 @@
 
 #define PARSE_L4_MAX 512 /* offset of the L4 header */
 
+/* The verifier of Linux 6.1 takes a number whose bytes were swapped for unbounded. */
+static __always_inline __u32 parse_bounded(__u32 size)
+{
+	asm volatile("" : "+r"(size));
+	return size & 0x1ffff;
+}
+
 /* Has the frame at least the IP packet's bytes? */
 static __always_inline int parse_is_whole(const struct packet *pkt)
 {
-	__u32 end = pkt->l3 + pkt->ip_len;
+	__u32 end = parse_bounded(pkt->l3 + pkt->ip_len);
 
 	if (packet_data(pkt) + end <= packet_end(pkt))
 		return 1;

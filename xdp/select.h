@@ -147,4 +147,50 @@ static __always_inline int select_backend(struct packet *pkt)
 	return STAGE_NEXT;
 }
 
+/* All that a VIP's options ask for: who is let in, then select_backend(). */
+static __always_inline int select_with(struct packet *pkt)
+{
+	int action = access_check(pkt);
+
+	return action == STAGE_NEXT ? select_backend(pkt) : action;
+}
+
+/*
+ * A function that the verifier looks at once, for any packet, instead of again for each way that a
+ * packet can come here.
+ */
+__noinline int select_any(struct xdp_md *ctx, struct packet *shared)
+{
+	struct packet pkt;
+	int action;
+
+	if (!shared)
+		return XDP_DROP;
+	pkt = *shared;
+	pkt.ctx = ctx;
+	action = select_with(&pkt);
+	shared->src = pkt.src;
+	shared->dst.port = pkt.dst.port;
+	shared->sport = pkt.sport;
+	shared->slot = pkt.slot;
+	shared->backend_id = pkt.backend_id;
+	shared->hint = pkt.hint;
+	shared->turn_back = pkt.turn_back;
+	return action;
+}
+
+/* A VIP without options, and a settled slot: the word names the backend. 0: another way must be taken. */
+static __always_inline int select_usual(struct packet *pkt)
+{
+	__u32 word;
+
+	if (pkt->vip_flags)
+		return 0;
+	word = select_slot(pkt);
+	if (word & SLUICE_SLOT_TRACK)
+		return 0;
+	pkt->backend_id = SLUICE_SLOT_CUR(word);
+	return pkt->backend_id;
+}
+
 #endif

@@ -19,10 +19,12 @@ static __always_inline int balance(struct packet *pkt)
 	if (pkt->first_fragment)
 		fragment = fragments_key(pkt);
 	action = vip_lookup(pkt);
-	if (action == STAGE_NEXT)
-		action = access_check(pkt);
-	if (action == STAGE_NEXT)
-		action = select_backend(pkt);
+	if (action == STAGE_NEXT && !select_usual(pkt)) {
+		struct xdp_md *ctx = pkt->ctx;
+
+		action = select_any(ctx, pkt);
+		pkt->ctx = ctx; /* which the verifier forgot */
+	}
 	if (pkt->first_fragment)
 		fragments_note(pkt, &fragment);
 	if (action == STAGE_NEXT && pkt->kind == PACKET_ERROR)
@@ -60,6 +62,8 @@ int sluice(struct xdp_md *ctx)
 	struct packet pkt = {.ctx = ctx};
 	int action = handle(&pkt);
 
+	/* The verifier forgets what lies in the packet when a function apart had it. */
+	pkt.ctx = ctx;
 	decap_turn_back(&pkt);
 	return action;
 }

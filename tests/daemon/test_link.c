@@ -429,7 +429,7 @@ static void vlan_devices_lead_to_the_one_that_sends(void **state)
 		{{DEVICE(2), VLAN(5, Q, 2, 3), VLAN(6, Q, 5, 8)},
 		 6,
 		 0,
-		 {.ifindex = 2, .vlan = 8, .s_vlan = 3}},
+		 {.ifindex = 2, .vlan = 8, .s_vlan = 3, .s_vlan_is_q = true}},
 		/* Other devices above others stay as they are. */
 		{{DEVICE(2), DEVICE(4, .kind = "bond"), VLAN(5, Q, 4, 5)},
 		 5,
