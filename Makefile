@@ -121,6 +121,8 @@ $(BENCHES): LIBS = $(LIBS_daemon)
 $(call obj,$(bench_SRC) $(bench_MAIN)) $(unit_bench:=.o): | $(BENCH_SKELS)
 
 $(TOOLS): %: %.o
+$(B)/tests/tools/frames: $(B)/testlib.a $(CONFIG_A)
+$(B)/tests/tools/frames: LIBS = $(LIBS_config) -lcmocka
 
 $(PROGRAMS) $(BENCHES) $(UNITS) $(TOOLS):
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
