@@ -48,8 +48,9 @@ DAEMON_A := $(B)/daemon.a $(CONTROL_A)
 
 # Those of bench/ have a main of their own, the rest of it is theirs together.
 bench_MAIN := bench/xdp_bench.c bench/ring_bench.c bench/plan_bench.c bench/live.c
-bench_SRC := $(filter-out $(bench_MAIN) %.bpf.c,$(wildcard bench/*.c))
-BENCHES := $(B)/xdp-bench $(B)/ring-bench $(B)/plan-bench $(B)/xdp-live
+flow_model_SRC := $(wildcard bench/flow_model*.c)
+bench_SRC := $(filter-out $(bench_MAIN) $(flow_model_SRC) %.bpf.c,$(wildcard bench/*.c))
+BENCHES := $(B)/xdp-bench $(B)/ring-bench $(B)/plan-bench $(B)/xdp-live $(B)/flow-model
 
 PROGRAMS := $(B)/sluiced $(B)/sluicectl $(B)/sluice-helper
 
@@ -88,7 +89,7 @@ $(B)/%.o: %.c | $(SKELS)
 
 # xdp/ for the host: its code reads frames at any address, and names its functions as BPF wants it.
 HOST_CFLAGS = -I tests/host -fno-strict-aliasing -Wno-unknown-pragmas -Wno-missing-prototypes -fno-sanitize=alignment
-$(B)/tests/host/program.o: ALL_CFLAGS += $(HOST_CFLAGS)
+$(B)/tests/host/program.o $(B)/bench/flow_model_program.o: ALL_CFLAGS += $(HOST_CFLAGS)
 
 $(B)/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
@@ -116,11 +117,14 @@ $(B)/xdp-bench: $(B)/bench/xdp_bench.o
 $(B)/ring-bench: $(B)/bench/ring_bench.o
 $(B)/plan-bench: $(B)/bench/plan_bench.o
 $(B)/xdp-live: $(B)/bench/live.o
+$(B)/flow-model: $(call obj,$(flow_model_SRC))
 $(BENCHES): $(B)/bench.a $(DAEMON_A)
-$(BENCHES): LIBS = $(LIBS_daemon)
+$(BENCHES): LIBS = $(LIBS_daemon) -lm
 $(call obj,$(bench_SRC) $(bench_MAIN)) $(unit_bench:=.o): | $(BENCH_SKELS)
 
 $(TOOLS): %: %.o
+$(B)/tests/tools/frames: $(B)/testlib.a $(CONFIG_A)
+$(B)/tests/tools/frames: LIBS = $(LIBS_config) -lcmocka
 
 $(PROGRAMS) $(BENCHES) $(UNITS) $(TOOLS):
 	$(call say,LD,$@)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pins: PIN_DIR/link-IFNAME is the BPF link of a program that is alone; PIN_DIR/shared-IFNAME is
- * the program that libxdp's dispatcher calls (libxdp pins the rest on its own). Which of the two
- * is there says how the port is attached. A BPF file system takes no dot in a name, so ":" stands
- * for it, which no interface has in its name.
+ * A program that is alone is held by a BPF link, pinned as PIN_DIR/link-IFNAME. A BPF file system takes
+ * no dot in a name, so ":" stands for it, which no interface has in its name.
+ *
+ * What the dispatcher calls is pinned by libxdp, in a place of its own. Which of those programs are
+ * ours is told by the maps that they use: those pinned in PIN_DIR. So nothing can be left behind that
+ * no one knows of, whenever a daemon dies.
  */
 #include "daemon/attach.h"
 
@@ -18,11 +20,12 @@
 #include <xdp/libxdp.h>
 
 #include "config/cleanup.h"
+#include "daemon/dispatcher.h"
 #include "daemon/log.h"
 
 #define LINK_PIN "link-"
-#define SHARED_PIN "shared-"
-#define FRESH_PIN "new-shared-" /* for a moment, while one is replaced */
+#define PROGRAM_MAPS_MAX 64 /* looked at, of a program in the dispatcher */
+#define OUR_MAPS_MAX 128
 
 struct pin_path {
 	char text[512];
@@ -37,14 +40,19 @@ static const char *translate(char out[IFNAMSIZ], const char *name, char from, ch
 	return out;
 }
 
-static struct pin_path pin_path(const char *pin_dir, const char *prefix, const char *ifname)
+static struct pin_path pin_path(const char *pin_dir, const char *prefix, const char *name)
 {
 	struct pin_path path;
+
+	snprintf(path.text, sizeof(path.text), "%s/%s%s", pin_dir, prefix, name);
+	return path;
+}
+
+static struct pin_path link_pin(const char *pin_dir, const char *ifname)
+{
 	char name[IFNAMSIZ];
 
-	snprintf(path.text, sizeof(path.text), "%s/%s%s", pin_dir, prefix,
-		 translate(name, ifname, '.', ':'));
-	return path;
+	return pin_path(pin_dir, LINK_PIN, translate(name, ifname, '.', ':'));
 }
 
 static void multiprog_closep(struct xdp_multiprog **mp)
@@ -57,6 +65,12 @@ static void program_closep(struct xdp_program **program)
 {
 	if (*program && !libxdp_get_error(*program))
 		xdp_program__close(*program);
+}
+
+static void dir_closep(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
 }
 
 static void object_closep(struct bpf_object **object)
@@ -83,7 +97,7 @@ static bool pinned_link_is_on(int link_fd, unsigned int ifindex)
 	       info.type == BPF_LINK_TYPE_XDP && info.xdp.ifindex == ifindex;
 }
 
-static __u32 program_id(int fd)
+static __u32 id_of(int fd)
 {
 	struct bpf_prog_info info = {0};
 	__u32 size = sizeof(info);
@@ -93,35 +107,97 @@ static __u32 program_id(int fd)
 
 /* ------------------------------------------------------------------------------- the dispatcher */
 
-/* Is program @id one of those the device's dispatcher calls? */
-static bool shared_is_on(unsigned int ifindex, __u32 id)
-{
-	_cleanup_(multiprog_closep) struct xdp_multiprog *mp =
-		xdp_multiprog__get_from_ifindex((int)ifindex);
-	struct xdp_program *program = NULL;
+/* Ids of the maps that are pinned in PIN_DIR. */
+struct our_maps {
+	__u32 id[OUR_MAPS_MAX];
+	size_t n;
+};
 
-	if (libxdp_get_error(mp) || xdp_multiprog__is_legacy(mp))
+static bool is_map(int fd)
+{
+	char path[64], what[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return readlink(path, what, sizeof(what) - 1) > 0 && strstr(what, "bpf-map");
+}
+
+static struct our_maps our_maps(const char *pin_dir)
+{
+	_cleanup_(dir_closep) DIR *dir = opendir(pin_dir);
+	struct our_maps ours = {.n = 0};
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)) && ours.n < OUR_MAPS_MAX) {
+		struct pin_path path = pin_path(pin_dir, "", entry->d_name);
+		_cleanup_(closep) int fd = bpf_obj_get(path.text);
+		struct bpf_map_info info = {0};
+		__u32 size = sizeof(info);
+
+		if (fd >= 0 && is_map(fd) && bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
+			ours.id[ours.n++] = info.id;
+	}
+	return ours;
+}
+
+static bool is_ours(const struct our_maps *ours, int program)
+{
+	__u32 ids[PROGRAM_MAPS_MAX];
+	struct bpf_prog_info info = {
+		.nr_map_ids = PROGRAM_MAPS_MAX,
+		.map_ids = (__u64)(uintptr_t)ids,
+	};
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(program, &info, &size))
 		return false;
-	while ((program = xdp_multiprog__next_prog(program, mp)))
-		if (xdp_program__id(program) == id)
-			return true;
+	for (__u32 i = 0; i < info.nr_map_ids && i < PROGRAM_MAPS_MAX; i++)
+		for (size_t j = 0; j < ours->n; j++)
+			if (ids[i] == ours->id[j])
+				return true;
 	return false;
 }
 
-static bool dispatcher_runs(unsigned int ifindex)
+/* What the device's dispatcher calls; NULL: it has none. */
+static struct xdp_multiprog *dispatcher_of(unsigned int ifindex)
 {
-	_cleanup_(multiprog_closep) struct xdp_multiprog *mp =
-		xdp_multiprog__get_from_ifindex((int)ifindex);
+	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex((int)ifindex);
 
-	return !libxdp_get_error(mp) && !xdp_multiprog__is_legacy(mp);
+	if (libxdp_get_error(mp))
+		return NULL;
+	if (!xdp_multiprog__is_legacy(mp))
+		return mp;
+	xdp_multiprog__close(mp);
+	return NULL;
 }
 
-/* Attaches by libxdp, which falls back to attaching alone where it cannot have its dispatcher. */
-static int shared_attach(struct xdp_program **out, unsigned int ifindex, enum xdp_attach_mode mode,
-			 const struct attach_program *program)
+/* Of those that it calls, the first of ours behind @after (NULL: of all). */
+static struct xdp_program *next_of_ours(const struct xdp_multiprog *mp, struct xdp_program *after,
+					const struct our_maps *ours)
+{
+	while ((after = xdp_multiprog__next_prog(after, mp)))
+		if (is_ours(ours, xdp_program__fd(after)))
+			break;
+	return after;
+}
+
+static bool shared_exists(const char *pin_dir, unsigned int ifindex)
+{
+	_cleanup_(multiprog_closep) struct xdp_multiprog *mp = dispatcher_of(ifindex);
+	struct our_maps ours = our_maps(pin_dir);
+
+	return mp && next_of_ours(mp, NULL, &ours);
+}
+
+/*
+ * Attaches by libxdp, which falls back to attaching alone where it cannot have its dispatcher: that
+ * is taken back. @out: the program, which lives on without the object it came from.
+ */
+static int try_shared(struct xdp_program **out, unsigned int ifindex, enum xdp_attach_mode mode,
+		      const struct attach_program *program)
 {
 	_cleanup_(object_closep) struct bpf_object *object = program->open_again(program->ctx);
 	_cleanup_(program_closep) struct xdp_program *xp = NULL;
+	_cleanup_(multiprog_closep) struct xdp_multiprog *mp = NULL;
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = object, .prog_name = program->name);
 	int err;
 
@@ -133,72 +209,68 @@ static int shared_attach(struct xdp_program **out, unsigned int ifindex, enum xd
 		err = xdp_program__attach(xp, (int)ifindex, mode, 0);
 	if (err)
 		return err;
-	if (!dispatcher_runs(ifindex)) {
+	mp = dispatcher_of(ifindex);
+	if (!mp) {
 		xdp_program__detach(xp, (int)ifindex, mode, 0);
 		return -EOPNOTSUPP;
 	}
-	/* The attached program and its maps live on without the object. */
 	*out = xdp_program__from_fd(xdp_program__fd(xp));
 	return (int)libxdp_get_error(*out);
 }
 
-static int shared_add(const char *pin_dir, const char *ifname, unsigned int ifindex,
-		      enum xdp_attach_mode mode, const struct attach_program *program)
+/* Through libxdp's dispatcher; through ours where the kernel does not take the program there. */
+static int shared_attach(struct xdp_program **out, unsigned int ifindex, enum xdp_attach_mode mode,
+			 const struct attach_program *program)
 {
-	struct pin_path path = pin_path(pin_dir, SHARED_PIN, ifname);
+	_cleanup_(dispatcher_fini) struct dispatcher ours = {0};
+	int err = try_shared(out, ifindex, mode, program);
+
+	if (err == -EINVAL && dispatcher_init(&ours) == 0)
+		err = try_shared(out, ifindex, mode, program);
+	return err;
+}
+
+/* The programs that stay move to a new dispatcher, which again may have to be ours. */
+static int shared_detach(struct xdp_program *program, unsigned int ifindex,
+			 enum xdp_attach_mode mode)
+{
+	_cleanup_(dispatcher_fini) struct dispatcher ours = {0};
+	int err = xdp_program__detach(program, (int)ifindex, mode, 0);
+
+	if (err == -EINVAL && dispatcher_init(&ours) == 0)
+		err = xdp_program__detach(program, (int)ifindex, mode, 0);
+	return err;
+}
+
+/* Detaches those of ours that the dispatcher calls, but for the program with the id @but. */
+static int shared_remove(const char *pin_dir, unsigned int ifindex, __u32 but)
+{
+	_cleanup_(multiprog_closep) struct xdp_multiprog *mp = dispatcher_of(ifindex);
+	struct our_maps ours = our_maps(pin_dir);
+	struct xdp_program *program = NULL;
+	int err = 0;
+
+	while (mp && !err && (program = next_of_ours(mp, program, &ours)))
+		if (xdp_program__id(program) != but)
+			err = shared_detach(program, ifindex, xdp_multiprog__attach_mode(mp));
+	return err;
+}
+
+/* The dispatcher calls both for a moment, with the same maps. */
+static int shared_replace(const char *pin_dir, unsigned int ifindex,
+			  const struct attach_program *program, __u32 *id)
+{
+	enum xdp_attach_mode mode =
+		current_mode(ifindex) == MODEL_MODE_GENERIC ? XDP_MODE_SKB : XDP_MODE_NATIVE;
 	_cleanup_(program_closep) struct xdp_program *xp = NULL;
 	int err = shared_attach(&xp, ifindex, mode, program);
 
 	if (err)
 		return err;
-	unlink(path.text);
-	err = xdp_program__pin(xp, path.text);
+	*id = xdp_program__id(xp);
+	err = shared_remove(pin_dir, ifindex, *id);
 	if (err)
-		xdp_program__detach(xp, (int)ifindex, mode, 0);
-	return err;
-}
-
-/* The dispatcher calls both for a moment: the new one first or last, the maps are the same. */
-static int shared_replace(const char *pin_dir, const char *ifname, unsigned int ifindex,
-			  const struct attach_program *program)
-{
-	struct pin_path path = pin_path(pin_dir, SHARED_PIN, ifname);
-	struct pin_path fresh = pin_path(pin_dir, FRESH_PIN, ifname);
-	enum xdp_attach_mode mode =
-		current_mode(ifindex) == MODEL_MODE_GENERIC ? XDP_MODE_SKB : XDP_MODE_NATIVE;
-	_cleanup_(program_closep) struct xdp_program *old = xdp_program__from_pin(path.text);
-	_cleanup_(program_closep) struct xdp_program *xp = NULL;
-	int err = (int)libxdp_get_error(old);
-
-	if (!err)
-		err = shared_attach(&xp, ifindex, mode, program);
-	if (err)
-		return err;
-	unlink(fresh.text);
-	err = xdp_program__pin(xp, fresh.text);
-	if (!err && rename(fresh.text, path.text) < 0)
-		err = -errno;
-	if (err) {
-		xdp_program__detach(xp, (int)ifindex, mode, 0);
-		return err;
-	}
-	return xdp_program__detach(old, (int)ifindex, mode, 0);
-}
-
-static int shared_remove(const char *path, const char *ifname)
-{
-	_cleanup_(program_closep) struct xdp_program *xp = xdp_program__from_pin(path);
-	unsigned int ifindex = if_nametoindex(ifname);
-	int err = (int)libxdp_get_error(xp);
-
-	if (!err && ifindex && shared_is_on(ifindex, xdp_program__id(xp)))
-		err = xdp_program__detach(xp, (int)ifindex,
-					  current_mode(ifindex) == MODEL_MODE_GENERIC
-						  ? XDP_MODE_SKB
-						  : XDP_MODE_NATIVE,
-					  0);
-	if (unlink(path) < 0 && !err)
-		err = -errno;
+		shared_detach(xp, ifindex, mode);
 	return err;
 }
 
@@ -207,7 +279,7 @@ static int shared_remove(const char *path, const char *ifname)
 static int alone_add(const char *pin_dir, const char *ifname, unsigned int ifindex, __u32 flags,
 		     int program_fd)
 {
-	struct pin_path path = pin_path(pin_dir, LINK_PIN, ifname);
+	struct pin_path path = link_pin(pin_dir, ifname);
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
 	_cleanup_(closep) int fd = bpf_link_create(program_fd, (int)ifindex, BPF_XDP, &opts);
 
@@ -219,7 +291,7 @@ static int alone_add(const char *pin_dir, const char *ifname, unsigned int ifind
 
 static int alone_replace(const char *pin_dir, const char *ifname, int program_fd)
 {
-	struct pin_path path = pin_path(pin_dir, LINK_PIN, ifname);
+	struct pin_path path = link_pin(pin_dir, ifname);
 	_cleanup_(closep) int fd = bpf_obj_get(path.text);
 
 	if (fd < 0)
@@ -231,23 +303,15 @@ static int alone_replace(const char *pin_dir, const char *ifname, int program_fd
 
 static bool alone_exists(const char *pin_dir, const char *ifname, unsigned int ifindex)
 {
-	struct pin_path path = pin_path(pin_dir, LINK_PIN, ifname);
+	struct pin_path path = link_pin(pin_dir, ifname);
 	_cleanup_(closep) int fd = bpf_obj_get(path.text);
 
 	return fd >= 0 && pinned_link_is_on(fd, ifindex);
 }
 
-static bool shared_exists(const char *pin_dir, const char *ifname, unsigned int ifindex)
-{
-	struct pin_path path = pin_path(pin_dir, SHARED_PIN, ifname);
-	_cleanup_(closep) int fd = bpf_obj_get(path.text);
-
-	return fd >= 0 && shared_is_on(ifindex, program_id(fd));
-}
-
 bool attach_exists(const char *pin_dir, const char *ifname, unsigned int ifindex)
 {
-	return alone_exists(pin_dir, ifname, ifindex) || shared_exists(pin_dir, ifname, ifindex);
+	return alone_exists(pin_dir, ifname, ifindex) || shared_exists(pin_dir, ifindex);
 }
 
 static void explain(struct diag *diag, const char *ifname, enum model_mode mode, int err)
@@ -277,15 +341,19 @@ static void explain(struct diag *diag, const char *ifname, enum model_mode mode,
 static int add_in_mode(const char *pin_dir, const char *ifname, unsigned int ifindex, bool generic,
 		       const struct attach_program *program, struct attach_state *state)
 {
-	int err = shared_add(pin_dir, ifname, ifindex, generic ? XDP_MODE_SKB : XDP_MODE_NATIVE,
-			     program);
+	_cleanup_(program_closep) struct xdp_program *xp = NULL;
+	int err = shared_attach(&xp, ifindex, generic ? XDP_MODE_SKB : XDP_MODE_NATIVE, program);
 
 	state->mode = generic ? MODEL_MODE_GENERIC : MODEL_MODE_NATIVE;
 	state->dispatcher = !err;
-	if (err)
-		err = alone_add(pin_dir, ifname, ifindex,
-				generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE, program->fd);
-	return err;
+	if (!err) {
+		state->program_id = xdp_program__id(xp);
+		return 0;
+	}
+	log_debug("interface \"%s\": not through libxdp's dispatcher: %s", ifname, strerror(-err));
+	state->program_id = id_of(program->fd);
+	return alone_add(pin_dir, ifname, ifindex,
+			 generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE, program->fd);
 }
 
 int attach_add(const char *pin_dir, const char *ifname, unsigned int ifindex, enum model_mode mode,
@@ -313,7 +381,8 @@ int attach_replace(const char *pin_dir, const char *ifname, unsigned int ifindex
 		   struct diag *diag)
 {
 	bool shared = !alone_exists(pin_dir, ifname, ifindex);
-	int err = shared ? shared_replace(pin_dir, ifname, ifindex, program)
+	__u32 id = id_of(program->fd);
+	int err = shared ? shared_replace(pin_dir, ifindex, program, &id)
 			 : alone_replace(pin_dir, ifname, program->fd);
 
 	if (err) {
@@ -321,48 +390,60 @@ int attach_replace(const char *pin_dir, const char *ifname, unsigned int ifindex
 			 ifname, strerror(-err));
 		return err;
 	}
-	state->dispatcher = shared;
-	state->mode = current_mode(ifindex);
+	*state = (struct attach_state){
+		.mode = current_mode(ifindex),
+		.dispatcher = shared,
+		.program_id = id,
+	};
 	return 0;
 }
 
 int attach_remove(const char *pin_dir, const char *ifname)
 {
-	struct pin_path link = pin_path(pin_dir, LINK_PIN, ifname);
-	struct pin_path shared = pin_path(pin_dir, SHARED_PIN, ifname);
-	struct pin_path fresh = pin_path(pin_dir, FRESH_PIN, ifname);
-	_cleanup_(closep) int fd = bpf_obj_get(link.text);
+	struct pin_path pin = link_pin(pin_dir, ifname);
+	_cleanup_(closep) int fd = bpf_obj_get(pin.text);
+	unsigned int ifindex = if_nametoindex(ifname);
 
 	if (fd >= 0) {
 		/* Detached at once, whoever else holds the link. */
 		bpf_link_detach(fd);
-		if (unlink(link.text) < 0)
+		if (unlink(pin.text) < 0)
 			return -errno;
 	}
-	if (access(fresh.text, F_OK) == 0)
-		shared_remove(fresh.text, ifname);
-	if (access(shared.text, F_OK) == 0)
-		return shared_remove(shared.text, ifname);
+	return ifindex ? shared_remove(pin_dir, ifindex, 0) : 0;
+}
+
+static int each_alone(const char *pin_dir, void (*fn)(void *ctx, const char *ifname), void *ctx)
+{
+	_cleanup_(dir_closep) DIR *dir = opendir(pin_dir);
+	struct dirent *entry;
+	char ifname[IFNAMSIZ];
+	size_t n = strlen(LINK_PIN);
+
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir)))
+		if (strncmp(entry->d_name, LINK_PIN, n) == 0)
+			fn(ctx, translate(ifname, entry->d_name + n, ':', '.'));
+	return 0;
+}
+
+static int each_shared(const char *pin_dir, void (*fn)(void *ctx, const char *ifname), void *ctx)
+{
+	struct if_nameindex *devices = if_nameindex();
+
+	if (!devices)
+		return -errno;
+	for (struct if_nameindex *device = devices; device->if_name; device++)
+		if (shared_exists(pin_dir, device->if_index))
+			fn(ctx, device->if_name);
+	if_freenameindex(devices);
 	return 0;
 }
 
 int attach_each(const char *pin_dir, void (*fn)(void *ctx, const char *ifname), void *ctx)
 {
-	static const char *const prefixes[] = {LINK_PIN, SHARED_PIN, FRESH_PIN};
-	DIR *dir = opendir(pin_dir);
-	struct dirent *entry;
-	char ifname[IFNAMSIZ];
+	int err = each_alone(pin_dir, fn, ctx);
 
-	if (!dir)
-		return -errno;
-	while ((entry = readdir(dir))) {
-		for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
-			size_t n = strlen(prefixes[i]);
-
-			if (strncmp(entry->d_name, prefixes[i], n) == 0)
-				fn(ctx, translate(ifname, entry->d_name + n, ':', '.'));
-		}
-	}
-	closedir(dir);
-	return 0;
+	return err ? err : each_shared(pin_dir, fn, ctx);
 }

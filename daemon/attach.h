@@ -2,13 +2,15 @@
 /*
  * A program onto a port, and off it. Two ways: beside other XDP programs through libxdp's
  * dispatcher, where the kernel allows that; else alone, by a BPF link. Either way the attachment
- * is pinned and outlives the daemon, and a newer program replaces an older one at once.
+ * is pinned and outlives the daemon, and a newer program replaces an older one at once. @pin_dir, with
+ * the daemon's maps, says what is ours.
  */
 #ifndef SLUICE_DAEMON_ATTACH_H
 #define SLUICE_DAEMON_ATTACH_H
 
 #include <bpf/libbpf.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "config/diag.h"
 #include "config/model.h"
@@ -28,9 +30,10 @@ struct attach_program {
 struct attach_state {
 	enum model_mode mode; /* in force: native or generic */
 	bool dispatcher;
+	uint32_t program_id; /* of the program on the port: the dispatcher has a copy of its own */
 };
 
-/* Is something of ours pinned for @ifname, and on the device with @ifindex? */
+/* Does a program of ours run on the device? */
 bool attach_exists(const char *pin_dir, const char *ifname, unsigned int ifindex);
 
 /*
@@ -45,12 +48,12 @@ int attach_replace(const char *pin_dir, const char *ifname, unsigned int ifindex
 		   const struct attach_program *program, struct attach_state *state,
 		   struct diag *diag);
 
-/* Detaches and removes the pin; a device that is gone is no error. 0 or -errno. */
+/* Detaches what is ours, and removes its pin; a device that is gone is no error. 0 or -errno. */
 int attach_remove(const char *pin_dir, const char *ifname);
 
 /*
- * Calls @fn for the name of every device that something is pinned for (more than once if several
- * things are). 0 or -errno.
+ * Calls @fn for the name of every device that a program of ours is on, or something is pinned for
+ * (perhaps more than once). 0 or -errno.
  */
 int attach_each(const char *pin_dir, void (*fn)(void *ctx, const char *ifname), void *ctx);
 

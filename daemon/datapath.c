@@ -56,6 +56,7 @@ static int replace_port(struct datapath *dp, const char *ifname, unsigned int if
 		return err;
 	port->mode = state.mode;
 	port->dispatcher = state.dispatcher;
+	port->program_id = state.program_id;
 	return 0;
 }
 
@@ -112,16 +113,20 @@ static void take_port_over(void *ctx, const char *ifname)
 		t->dp->n_ports--;
 }
 
-/* The way back for ports that are alone: the program that is pinned goes on. */
-static void give_ports_back(struct datapath *dp)
+/*
+ * The way back: the program before goes on. @before is NULL when a daemon that is gone left it: only
+ * the pin is there, which is good for ports that are alone.
+ */
+static void give_ports_back(struct datapath *dp, struct datapath *before)
 {
 	_cleanup_(closep) int fd = pins_open_program(dp->pin_dir);
-	const struct attach_program program = {.fd = fd};
+	const struct attach_program program =
+		before ? program_of(before) : (struct attach_program){.fd = fd};
 	_cleanup_(diag_fini) struct diag ignored = {0};
 	struct attach_state state;
 
-	for (size_t i = 0; fd >= 0 && i < dp->n_ports; i++)
-		if (!dp->ports[i].dispatcher)
+	for (size_t i = 0; program.fd >= 0 && i < dp->n_ports; i++)
+		if (before || !dp->ports[i].dispatcher)
 			attach_replace(dp->pin_dir, dp->ports[i].name, dp->ports[i].ifindex,
 				       &program, &state, &ignored);
 }
@@ -154,7 +159,9 @@ static int open_fresh(struct datapath *dp, struct diag *diag)
 	return load(dp, none, diag);
 }
 
-static int open_with_old(struct datapath *dp, const int old[MAP_MAX], struct diag *diag)
+/* @before: who had the ports until now, in this process; or NULL. */
+static int open_with_old(struct datapath *dp, struct datapath *before, const int old[MAP_MAX],
+			 struct diag *diag)
 {
 	struct takeover takeover = {.dp = dp, .diag = diag};
 	int err = load(dp, old, diag);
@@ -169,7 +176,7 @@ static int open_with_old(struct datapath *dp, const int old[MAP_MAX], struct dia
 	if (!err)
 		err = pins_commit(dp->pin_dir);
 	if (err) {
-		give_ports_back(dp);
+		give_ports_back(dp, before);
 		pins_abandon(dp->pin_dir);
 	}
 	if (err && !diag->n)
@@ -190,7 +197,7 @@ static int open_pinned(struct datapath *dp, struct diag *diag)
 	dp->cold = true;
 	for (int i = 0; i < MAP_MAX; i++)
 		dp->cold = dp->cold && old[i] < 0;
-	err = open_with_old(dp, old, diag);
+	err = open_with_old(dp, NULL, old, diag);
 	close_fds(old);
 	if (err && dp->cold)
 		take_down(dp->pin_dir);
@@ -233,6 +240,20 @@ bool datapath_fits(const struct datapath *dp, const struct maps_size *size,
 	return same_settings(&dp->options.settings, settings) && program_fits(&dp->program, size);
 }
 
+/* The ports are those of @dp still; what runs on them is of @changed. */
+static void take_programs(struct datapath *dp, struct datapath *changed)
+{
+	program_fini(&dp->program);
+	dp->program = changed->program;
+	dp->options = changed->options;
+	for (size_t i = 0; i < dp->n_ports; i++) {
+		const struct datapath_port *port = find_port(changed, dp->ports[i].name);
+
+		if (port)
+			dp->ports[i].program_id = port->program_id;
+	}
+}
+
 int datapath_change(struct datapath *dp, const struct maps_size *size,
 		    const struct sluice_settings *settings, struct diag *diag)
 {
@@ -244,14 +265,11 @@ int datapath_change(struct datapath *dp, const struct maps_size *size,
 	changed.options.settings = *settings;
 	for (int i = 0; i < MAP_MAX; i++)
 		old[i] = program_map_fd(&dp->program, i);
-	err = dp->pin_dir ? open_with_old(&changed, old, diag) : open_fresh(&changed, diag);
-	if (!err) {
-		program_fini(&dp->program);
-		dp->program = changed.program;
-		dp->options = changed.options;
-	} else {
+	err = dp->pin_dir ? open_with_old(&changed, dp, old, diag) : open_fresh(&changed, diag);
+	if (err)
 		program_fini(&changed.program);
-	}
+	else
+		take_programs(dp, &changed);
 	free(changed.ports);
 	return err;
 }
@@ -292,6 +310,7 @@ static int attach_port(struct datapath *dp, const char *ifname, unsigned int ifi
 	}
 	port->mode = state.mode;
 	port->dispatcher = state.dispatcher;
+	port->program_id = state.program_id;
 	return 0;
 }
 

@@ -50,6 +50,7 @@ struct datapath_port {
 	unsigned int mtu;
 	enum model_mode mode; /* in force: native or generic */
 	bool dispatcher;      /* beside other programs, by libxdp's dispatcher; else alone */
+	uint32_t program_id;  /* of the program that runs on it */
 	bool fresh;           /* attached by the last datapath_attach(), and not settled yet */
 	bool changed;         /* by that, from mode_before */
 	enum model_mode mode_before;

@@ -21,12 +21,12 @@ static void append(json_t *array, json_t *item)
 		json_array_append_new(array, item);
 }
 
-static json_t *interface_document(const struct datapath_port *port, uint32_t program_id)
+static json_t *interface_document(const struct datapath_port *port)
 {
 	return json_pack("{s:s, s:I, s:s, s:s, s:I}", "name", port->name, "ifindex",
 			 (json_int_t)port->ifindex, "mode", model_mode_name(port->mode), "attach",
 			 port->dispatcher ? "dispatcher" : "alone", "program_id",
-			 (json_int_t)program_id);
+			 (json_int_t)port->program_id);
 }
 
 static size_t count_unresolved(const struct desired *desired)
@@ -43,10 +43,9 @@ json_t *report_status(const struct engine_view *view)
 	json_t *interfaces = json_array();
 	size_t n;
 	const struct datapath_port *ports = datapath_ports(view->datapath, &n);
-	uint32_t id = program_id(datapath_program(view->datapath));
 
 	for (size_t i = 0; i < n; i++)
-		append(interfaces, interface_document(&ports[i], id));
+		append(interfaces, interface_document(&ports[i]));
 	return json_pack("{s:s, s:i, s:I, s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I}",
 			 "version", SLUICE_VERSION, "pid", (int)getpid(), "uptime_s",
 			 (json_int_t)(time(NULL) - view->started), "config", view->model->file,

@@ -231,8 +231,8 @@ struct sluice_fragment_key {
 
 /* Its value: where the first fragment went. */
 struct sluice_fragment {
-	__u32 backend;    /* id; 0: the datagram is not for a VIP */
-	__u32 vip;        /* id */
+	__u32 backend;    /* id; 0: the first piece was dropped, or is not for a VIP */
+	__u32 vip;        /* id; 0: the datagram is not for a VIP */
 	__u32 generation; /* the backend's */
 	__be16 sport;
 	__u16 time; /* in ticks, wrapping */

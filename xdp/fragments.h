@@ -25,7 +25,10 @@ static __always_inline struct sluice_fragment_key fragments_key(const struct pac
 	return key;
 }
 
-/* Notes where the first piece goes: to pkt->backend_id, or nowhere of ours (0). */
+/*
+ * Notes where the first piece goes: to pkt->backend_id, or nowhere of ours (0). Only for addresses of
+ * VIPs: the host's datagrams must not push ours out.
+ */
 static __noinline int fragments_note(struct packet *pkt, struct sluice_fragment_key *key)
 {
 	struct sluice_backend *backend;
@@ -36,11 +39,31 @@ static __noinline int fragments_note(struct packet *pkt, struct sluice_fragment_
 		.time = backend_now(),
 	};
 
+	if (!pkt->vip_id && !vip_by_address(pkt))
+		return 0;
 	backend = backend_get(pkt->backend_id);
 	if (backend)
 		note.generation = backend->generation;
 	bpf_map_update_elem(&fragments, key, &note, BPF_ANY);
 	return 0;
+}
+
+/* Can the first piece have been ours? Of what else there is it went to the host, and is not noted. */
+static __always_inline int fragments_of_known(const struct packet *pkt)
+{
+	switch (pkt->proto) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+		return 1;
+	case IPPROTO_ICMP:
+		return pkt->family == 4;
+	case IPPROTO_ICMPV6:
+	case IPPROTO_ROUTING:
+	case IPPROTO_DSTOPTS:
+		return pkt->family == 6;
+	default:
+		return 0;
+	}
 }
 
 /* A later piece: to where the first one went. */
@@ -53,16 +76,18 @@ static __noinline int fragments_follow(struct packet *pkt)
 
 	if (!vip)
 		return stats_end(pkt, SLUICE_OUT_NOT_VIP, XDP_PASS);
+	if (!fragments_of_known(pkt))
+		return stats_end(pkt, SLUICE_OUT_NOT_L4, XDP_PASS);
 	note = bpf_map_lookup_elem(&fragments, &key);
 	if (!note || (__u16)(backend_now() - note->time) > FRAGMENT_AGE) {
 		pkt->vip_id = vip->id;
 		return stats_end(pkt, SLUICE_OUT_FRAGMENT_LOST, XDP_DROP);
 	}
-	if (!note->backend)
+	if (!note->vip)
 		return stats_end(pkt, SLUICE_OUT_NOT_VIP, XDP_PASS);
 	pkt->vip_id = note->vip;
 	backend = backend_get(note->backend);
-	if (!backend || backend->generation != note->generation)
+	if (!note->backend || !backend || backend->generation != note->generation)
 		return stats_end(pkt, SLUICE_OUT_FRAGMENT_LOST, XDP_DROP);
 	pkt->backend_id = note->backend;
 	pkt->sport = note->sport;

@@ -97,7 +97,7 @@ __noinline __u32 gue_read_sum(struct xdp_md *ctx, __u32 at, __u32 size)
 	return sum;
 }
 
-/* Does the packet's own L4 checksum say what its bytes sum up to? */
+/* Does the packet's own L4 checksum say what its bytes sum up to? UDP's may leave out the last ones. */
 static __always_inline int gue_has_l4_sum(const struct packet *pkt)
 {
 	struct udphdr *udp;
@@ -107,7 +107,7 @@ static __always_inline int gue_has_l4_sum(const struct packet *pkt)
 	if (pkt->proto != IPPROTO_UDP)
 		return 1;
 	udp = packet_at(pkt, pkt->l4, sizeof(*udp));
-	return udp && udp->check;
+	return udp && udp->check && (__u32)bpf_ntohs(udp->len) == pkt->ip_len - (pkt->l4 - pkt->l3);
 }
 
 /* The sum of the whole IP packet, folded; GUE_NO_SUM: leave the outer checksum zero. */

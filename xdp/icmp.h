@@ -37,6 +37,9 @@ static __always_inline int icmp_answer4(struct packet *pkt)
 	ip->saddr = dst;
 	icmp->type = ICMP_ECHOREPLY;
 	icmp->checksum = checksum_replace(icmp->checksum, bpf_htons(ICMP_ECHO << 8), 0);
+	/* The message may be all zeros now, which sum up to +0: only -0 is right for them. */
+	if (!icmp->checksum)
+		icmp->checksum = (__sum16)0xffff;
 	return STAGE_NEXT;
 }
 
@@ -172,8 +175,9 @@ static __always_inline int icmp_make_room(struct packet *pkt, __u32 header, __u3
 	if (bpf_xdp_adjust_tail(pkt->ctx, (int)(pkt->l3 + quote) - (int)size) ||
 	    bpf_xdp_adjust_head(pkt->ctx, -(int)header))
 		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
+	/* A driver may have put what is to be quoted into another buffer. */
 	at = packet_at(pkt, 0, sizeof(l2));
-	if (!at)
+	if (!at || !packet_at(pkt, pkt->l3 + header, quote))
 		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
 	/* What is copied too much is overwritten by the header that follows. */
 	__builtin_memcpy(at, l2, sizeof(l2));

@@ -745,7 +745,6 @@ static void what_a_crash_left_half_pinned_is_replaced(void **state)
 	attach("v0", NULL);
 	close_dp();
 	assert_int_equal(bpf_obj_pin(map, pin_path("", "rings-new")), 0);
-	assert_int_equal(bpf_obj_pin(map, pin_path("new-shared-", "v0")), 0);
 	open_dp(&large);
 	assert_int_equal(n_ports(), 1);
 	ids = pinned_ids();
@@ -1046,7 +1045,6 @@ static void all_is_taken_down(void **state)
 	assert_true(held >= 0);
 	netns_run("ip link del v1");
 	assert_int_equal(bpf_obj_pin(map, pin_path("", "vips-new")), 0);
-	assert_int_equal(bpf_obj_pin(map, pin_path("new-shared-", "v0")), 0);
 	fixture_check(datapath_remove(lab.pin_dir, &lab.diag), &lab.diag);
 	assert_int_equal(program_on("v0", NULL), 0);
 	assert_false(exists(lab.pin_dir));

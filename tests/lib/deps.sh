@@ -11,7 +11,7 @@ PACKAGES="$*
 	make gcc libc6-dev clang bpftool pkg-config
 	libbpf-dev libxdp-dev libmnl-dev libconfig-dev libjansson-dev libpcap-dev libsystemd-dev
 	libcmocka-dev clang-format cppcheck shellcheck
-	nginx curl jq iproute2 ethtool procps util-linux
+	nginx curl jq iproute2 ethtool procps util-linux iputils-ping traceroute
 "
 
 # One line for each package that is not fully installed.

@@ -12,6 +12,12 @@
 # webN -> router -> client, from the VIP's address. A packet whose flow is another backend's goes
 # webN -> router -> webM, when the balancer said so by a hint.
 #
+# Every host has an address of either family, if the kernel has IPv6:
+#
+#     client  198.18.2.2      2001:db8:2::2         router's end: 198.18.2.1      2001:db8:2::1
+#     lb      198.18.0.2      2001:db8::2                         198.18.0.1      2001:db8::1
+#     webN    198.18.1.10+N   2001:db8:1::10+N                    198.18.1.1      2001:db8:1::1
+#
 # All of a lab lies under the directory $LAB: ns/NAME (namespaces, bound to files, so that none of
 # them shows among the host's own), bpf (a BPF file system, with the pins of all: sluice, helper-N),
 # proc/NAME (pid and start time of each process), NAME.log, and the config and state of sluiced. lab_down removes all of it; it runs when
@@ -23,7 +29,9 @@
 LAB_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 LAB_BUILD=${SLUICE_BUILD:-$LAB_TOP/build}
 LAB_VIP=198.18.0.80
+LAB_VIP6=2001:db8::80
 LAB_CLIENT=198.18.2.2
+LAB_CLIENT6=2001:db8:2::2
 
 # lab_up N [DIR]: builds a lab with N backends in DIR (must not exist), or in one of its own.
 lab_up()
@@ -68,6 +76,23 @@ lab_need()
 			exit 1
 		fi
 	done
+}
+
+lab_has_ipv6()
+{
+	[ -e /proc/net/if_inet6 ]
+}
+
+# lab_skip REASON: what the script tests cannot be had here.
+lab_skip()
+{
+	echo "skipped: $*"
+	exit 77
+}
+
+lab_need_ipv6()
+{
+	lab_has_ipv6 || lab_skip "the kernel has no IPv6"
 }
 
 # From here on the lab goes away when the script ends, also by a signal. The signal's own exit
@@ -140,10 +165,22 @@ lab_router()
 	lab_sysctl router net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 \
 		net.ipv4.conf.default.rp_filter=0 net.ipv4.conf.all.send_redirects=0 \
 		net.ipv4.conf.default.send_redirects=0
+	! lab_has_ipv6 || lab_sysctl router net.ipv6.conf.all.forwarding=1
 	clang -O2 -target bpf -x c -c -o "$LAB/pass.o" - <<-EOF
 		__attribute__((section("xdp"))) int pass(void *ctx) { return 2; /* XDP_PASS */ }
 		__attribute__((section("license"))) char pass_license[] = "MIT";
 	EOF
+}
+
+# lab_ipv6 HOST ADDRESS ROUTER [METRICS...]: IPv6 on HOST's cable, the router's end being ROUTER;
+# METRICS are those of its default route. Addresses serve at once (nodad).
+lab_ipv6()
+{
+	lab_has_ipv6 || return 0
+	lab_in "$1" ip addr add "$2" dev eth0 nodad
+	lab_in router ip addr add "$3" dev "$1" nodad
+	lab_in "$1" ip route replace "${3%/*}" dev eth0
+	lab_in "$1" ip route add default via "${3%/*}" "${@:4}"
 }
 
 # lab_takes_xdp HOST: the router takes what HOST sends by XDP_TX. A veth hands that to the stack at
@@ -158,6 +195,7 @@ lab_client()
 	lab_cable client $LAB_CLIENT/24 1500
 	lab_in router ip addr add 198.18.2.1/24 dev client
 	lab_in client ip route add default via 198.18.2.1
+	lab_ipv6 client $LAB_CLIENT6/64 2001:db8:2::1/64
 }
 
 # The network behind the balancer has room for the outer header.
@@ -168,12 +206,14 @@ lab_balancer()
 	lab_in router ip addr add 198.18.0.1/30 dev lb
 	lab_in lb ip route add default via 198.18.0.1
 	lab_in router ip route add $LAB_VIP/32 via 198.18.0.2
+	lab_ipv6 lb 2001:db8::2/64 2001:db8::1/64
+	! lab_has_ipv6 || lab_in router ip route add $LAB_VIP6/128 via 2001:db8::2
 }
 
 # A backend as an operator would set it up: the VIP on lo, the helper on the port, a web server.
 lab_web()
 {
-	local i=$1 host=web$1 address=198.18.1.$((10 + $1))
+	local i=$1 host=web$1 address=198.18.1.$((10 + $1)) address6=2001:db8:1::$((10 + $1))
 
 	lab_cable "$host" "$address/32" 1600
 	lab_takes_xdp "$host"
@@ -182,16 +222,23 @@ lab_web()
 	lab_in "$host" ip route add 198.18.1.1 dev eth0
 	lab_in "$host" ip route add default via 198.18.1.1 mtu 1500
 	lab_in "$host" ip addr add $LAB_VIP/32 dev lo
+	lab_ipv6 "$host" "$address6/128" 2001:db8:1::1/128 mtu 1500
+	if lab_has_ipv6; then
+		lab_in router ip route add "$address6/128" dev "$host"
+		lab_in "$host" ip addr add $LAB_VIP6/128 dev lo nodad
+	fi
 	lab_sysctl "$host" net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0
 	lab_helper_start "$i"
 	lab_nginx "$i"
 }
 
+# Answers "web-N" on ports 80 to 89; below /files it takes (PUT) and gives files.
 lab_nginx()
 {
-	local i=$1 dir=$LAB/nginx-$1
+	local i=$1 dir=$LAB/nginx-$1 listen6=
 
-	mkdir "$dir"
+	! lab_has_ipv6 || listen6="listen [::]:80-89 ipv6only=on backlog=4096;"
+	mkdir "$dir" "$dir/files"
 	cat >"$dir/nginx.conf" <<-EOF
 		daemon off;
 		master_process off;
@@ -208,8 +255,11 @@ lab_nginx()
 			uwsgi_temp_path $dir/uwsgi;
 			scgi_temp_path $dir/scgi;
 			server {
-				listen 80 backlog=4096;
-				return 200 "web-$i\n";
+				listen 80-89 backlog=4096;
+				$listen6
+				client_max_body_size 0;
+				location / { return 200 "web-$i\n"; }
+				location /files { root $dir; dav_methods PUT; }
 			}
 		}
 	EOF
@@ -471,11 +521,12 @@ lab_query()
 # The options of every request: a line "web-N" from the backend, then "EXITCODE MESSAGE" from curl.
 LAB_CURL=(curl -sN --connect-timeout 20 --max-time 30 -w '%{exitcode} %{errormsg}\n')
 
-# lab_requests N: N requests, each on a connection of its own. Results as of lab_count.
+# lab_requests N [HOST]: N requests, each on a connection of its own, to HOST of the URL ($LAB_VIP;
+# others may name a port, or be an address in brackets). Results as of lab_count.
 lab_requests()
 {
 	rm -f "$LAB/requests.log"
-	lab_spawn client requests "${LAB_CURL[@]}" "http://$LAB_VIP/[1-$1]"
+	lab_spawn client requests "${LAB_CURL[@]}" "http://${2:-$LAB_VIP}/[1-$1]"
 	lab_wait_for 60 lab_gone requests || echo "$1 requests took longer than 60 s" >&2
 	lab_kill requests
 	mv "$LAB/requests.log" "$LAB/answers"
