@@ -153,7 +153,8 @@ check-layers:
 lint: check-layers
 	$(Q)clang-format --dry-run --Werror $(C_FILES)
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
-		--suppress=missingIncludeSystem --suppress=memleak --suppress=preprocessorErrorDirective -I. -D__x86_64__ \
+		--suppress=missingIncludeSystem --suppress=memleak --suppress=preprocessorErrorDirective \
+		--suppress=arithOperationsOnVoidPointer -I. -D__x86_64__ \
 		"-DDECLARE_LIBXDP_OPTS(t, n, ...)=struct t n = {__VA_ARGS__}" \
 		"-DDECLARE_LIBBPF_OPTS(t, n, ...)=struct t n = {__VA_ARGS__}" \
 		"-DLIBBPF_OPTS(t, n, ...)=struct t n = {__VA_ARGS__}" \

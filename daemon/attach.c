@@ -141,7 +141,7 @@ static struct our_maps our_maps(const char *pin_dir)
 
 static bool is_ours(const struct our_maps *ours, int program)
 {
-	__u32 ids[PROGRAM_MAPS_MAX];
+	__u32 ids[PROGRAM_MAPS_MAX] = {0};
 	struct bpf_prog_info info = {
 		.nr_map_ids = PROGRAM_MAPS_MAX,
 		.map_ids = (__u64)(uintptr_t)ids,

@@ -58,17 +58,17 @@ static const void **sorted(const void *base, size_t n, size_t size,
 	return list;
 }
 
+static void tell_backend(const struct changes *c, const struct desired_backend *b, const char *what)
+{
+	say(c, "backend %s of pool %s: %s", b->backend->name, b->pool->name, what);
+}
+
 static void compare_backend(const struct changes *c, const struct desired_backend *from,
 			    const struct desired_backend *to)
 {
-	const struct desired_backend *any = to ? to : from;
-	const char *name = any->backend->name, *pool = any->pool->name;
+	const char *name = to->backend->name, *pool = to->pool->name;
 	char old[ADDR_TEXT_MAX], new[ADDR_TEXT_MAX];
 
-	if (!from || !to) {
-		say(c, "backend %s of pool %s: %s", name, pool, to ? "added" : "removed");
-		return;
-	}
 	if (!addr_equal(&from->record.addr, &to->record.addr))
 		say(c, "backend %s of pool %s: address %s -> %s", name, pool,
 		    addr_print(&from->record.addr, old), addr_print(&to->record.addr, new));
@@ -90,15 +90,16 @@ static bool same_service(const struct model_vip *a, const struct model_vip *b)
 	       a->port == b->port && a->protocol == b->protocol;
 }
 
+static void tell_vip(const struct changes *c, const struct desired_vip *v, const char *what)
+{
+	say(c, "vip %s: %s", v->vip->name, what);
+}
+
 static void compare_vip(const struct changes *c, const struct desired_vip *from,
 			const struct desired_vip *to)
 {
-	const char *name = (to ? to : from)->vip->name;
+	const char *name = to->vip->name;
 
-	if (!from || !to) {
-		say(c, "vip %s: %s", name, to ? "added" : "removed");
-		return;
-	}
 	if (!same_service(from->vip, to->vip))
 		say(c, "vip %s: address, port or protocol changed", name);
 	if (strcmp(from->vip->pool->name, to->vip->pool->name) != 0)
@@ -129,7 +130,12 @@ static void walk_backends(const struct changes *c, const struct desired *from,
 	for (size_t i = 0, j = 0; a && b && (a[i] || b[j]);) {
 		int order = !a[i] ? 1 : !b[j] ? -1 : compare_backends(&a[i], &b[j]);
 
-		compare_backend(c, order <= 0 ? a[i] : NULL, order >= 0 ? b[j] : NULL);
+		if (order < 0)
+			tell_backend(c, a[i], "removed");
+		else if (order > 0)
+			tell_backend(c, b[j], "added");
+		else
+			compare_backend(c, a[i], b[j]);
 		i += order <= 0;
 		j += order >= 0;
 	}
@@ -145,7 +151,12 @@ static void walk_vips(const struct changes *c, const struct desired *from, const
 	for (size_t i = 0, j = 0; a && b && (a[i] || b[j]);) {
 		int order = !a[i] ? 1 : !b[j] ? -1 : compare_vips(&a[i], &b[j]);
 
-		compare_vip(c, order <= 0 ? a[i] : NULL, order >= 0 ? b[j] : NULL);
+		if (order < 0)
+			tell_vip(c, a[i], "removed");
+		else if (order > 0)
+			tell_vip(c, b[j], "added");
+		else
+			compare_vip(c, a[i], b[j]);
 		i += order <= 0;
 		j += order >= 0;
 	}
