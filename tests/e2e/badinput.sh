@@ -104,10 +104,12 @@ starts_of_all_kinds()
 	echo "a second daemon with the same pins"
 	sed "s|$LAB/control.sock|$LAB/other.sock|" "$LAB/good.conf" >"$LAB/sluice.conf"
 	refused 'is in use by another daemon' lab_sluiced
-	echo "another program on the interface"
-	sed "s|$LAB/control.sock|$LAB/other.sock|; s|$LAB/bpf/sluice|$LAB/bpf/other|" \
-		"$LAB/good.conf" >"$LAB/sluice.conf"
-	refused 'interface "eth0": another XDP program is attached' lab_sluiced
+	if [ "$(lab_query status '.interfaces[0].attach')" = alone ]; then
+		echo "another program on the interface, which cannot be shared here"
+		sed "s|$LAB/control.sock|$LAB/other.sock|; s|$LAB/bpf/sluice|$LAB/bpf/other|" \
+			"$LAB/good.conf" >"$LAB/sluice.conf"
+		refused 'interface "eth0": another XDP program is attached' lab_sluiced
+	fi
 	[ ! -e "$LAB/bpf/other" ] || lab_fail "the refused daemon left pins"
 	[ ! -e "$LAB/other.sock" ] || lab_fail "the refused daemon left its socket"
 	echo "pins outside of a BPF file system"

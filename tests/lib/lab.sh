@@ -486,10 +486,11 @@ lab_config()
 	EOF
 }
 
-# lab_sluiced ARGUMENTS...: sluiced on the balancer, in the foreground; -c is given.
+# lab_sluiced ARGUMENTS...: sluiced on the balancer, in the foreground, for a minute at most (exit
+# status 124); -c is given.
 lab_sluiced()
 {
-	lab_in lb env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluiced" -c "$LAB/sluice.conf" "$@"
+	lab_in lb timeout 60 env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluiced" -c "$LAB/sluice.conf" "$@"
 }
 
 # Starts sluiced on $LAB/sluice.conf and waits until it serves.
