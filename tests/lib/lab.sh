@@ -451,6 +451,18 @@ lab_down()
 
 # --------------------------------------------------------------------------------------- sluiced
 
+# The config but for pools and VIPs.
+lab_settings()
+{
+	cat <<-EOF
+		interfaces = ( { name = "eth0"; mode = "native"; } );
+		control = { socket = "$LAB/control.sock"; };
+		pin_dir = "$LAB/bpf/sluice";
+		state_dir = "$LAB/state";
+		${LAB_MORE:-}
+	EOF
+}
+
 # lab_config [SETTINGS...]: the config with one backend per argument, its settings being the
 # argument; without arguments all backends have the defaults. LAB_MORE goes in front.
 lab_config()
@@ -459,12 +471,8 @@ lab_config()
 
 	n=$(cat "$LAB/backends")
 	[ $# -gt 0 ] && n=$#
+	lab_settings
 	cat <<-EOF
-		interfaces = ( { name = "eth0"; mode = "native"; } );
-		control = { socket = "$LAB/control.sock"; };
-		pin_dir = "$LAB/bpf/sluice";
-		state_dir = "$LAB/state";
-		${LAB_MORE:-}
 		pools = (
 		  { name = "web";
 		    backends = (
@@ -484,6 +492,71 @@ lab_config()
 		  { name = "www"; pool = "web";
 		    address = "$LAB_VIP"; port = 80; protocol = "tcp"; } );
 	EOF
+}
+
+# Every way to carry a VIP's packets to all backends, a line each: a name for the VIP, its address,
+# port and pool, and the bytes that the tunnel adds. What needs IPv6 is left out where there is none.
+lab_ways()
+{
+	cat <<-EOF
+		4in4 $LAB_VIP 80 ip4 20
+		4gue4 $LAB_VIP 82 gue4 28
+	EOF
+	! lab_has_ipv6 || cat <<-EOF
+		4in6 $LAB_VIP 81 ip6 40
+		4gue6 $LAB_VIP 83 gue6 48
+		6in4 $LAB_VIP6 80 ip4 20
+		6in6 $LAB_VIP6 81 ip6 40
+		6gue4 $LAB_VIP6 82 gue4 28
+		6gue6 $LAB_VIP6 83 gue6 48
+	EOF
+}
+
+# lab_ways_config PROTOCOL: the config with the VIPs and pools of lab_ways.
+lab_ways_config()
+{
+	local name address port pool comma=
+	local gue='tunnel = { type = "gue"; source = "198.18.0.2"; source6 = "2001:db8::2"; };'
+
+	lab_settings
+	echo "pools = ( $(lab_pool ip4 198.18.1. ""), $(lab_pool gue4 198.18.1. "$gue")"
+	! lab_has_ipv6 ||
+		echo ", $(lab_pool ip6 2001:db8:1:: ""), $(lab_pool gue6 2001:db8:1:: "$gue")"
+	echo "); vips = ("
+	while read -r name address port pool _; do
+		echo "$comma { name = \"$name\"; address = \"$address\"; port = $port;"
+		echo "protocol = \"$1\"; pool = \"$pool\"; }"
+		comma=,
+	done < <(lab_ways)
+	echo ");"
+}
+
+# lab_pool NAME NETWORK SETTINGS: a pool of all backends by their addresses in NETWORK.
+lab_pool()
+{
+	local i comma=
+
+	echo "{ name = \"$1\"; $3 check = { type = \"none\"; }; backends = ("
+	for i in $(seq "$(cat "$LAB/backends")"); do
+		echo "$comma { name = \"web-$i\"; address = \"$2$((10 + i))\"; }"
+		comma=,
+	done
+	echo "); }"
+}
+
+# lab_vip_counter NAME KIND COUNTER: what a VIP counted; KIND is counters or events.
+lab_vip_counter()
+{
+	lab_query counters ".vips[] | select(.name == \"$1\") | .$2.$3"
+}
+
+# lab_host ADDRESS: as it is in a URL.
+lab_host()
+{
+	case $1 in
+	*:*) echo "[$1]" ;;
+	*) echo "$1" ;;
+	esac
 }
 
 # lab_sluiced ARGUMENTS...: sluiced on the balancer, in the foreground; -c is given.
