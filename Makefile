@@ -37,7 +37,8 @@ daemon_SRC := $(filter-out daemon/main.c daemon/helper.c,$(wildcard daemon/*.c))
 BPF_SRC := $(wildcard xdp/*.bpf.c)
 SKELS := $(BPF_SRC:%.bpf.c=$(B)/%.skel.h)
 BENCH_SKELS := $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard bench/*.bpf.c bench/*/*.bpf.c))
-TEST_LIB_SRC := $(wildcard tests/lib/*.c)
+TEST_LIB_SRC := $(filter-out %.bpf.c,$(wildcard tests/lib/*.c))
+TEST_BPF := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.bpf.c))
 HOST_SRC := $(wildcard tests/host/*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
@@ -66,12 +67,12 @@ TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
 C_FILES := $(wildcard xdp/*.[ch] config/*.[ch] control/*.[ch] daemon/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 SH_FILES := $(wildcard tests/*.sh tests/*/*.sh bench/*.sh) .ci/run
 
-.PHONY: all tests deps demo check bench check-layers lint format install uninstall clean
+.PHONY: all tests deps demo check vm-check bench check-layers lint format install uninstall clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(PROGRAMS)
-tests: all $(BENCHES) $(UNITS) $(TOOLS)
+tests: all $(BENCHES) $(UNITS) $(TOOLS) $(TEST_BPF)
 
 $(B)/%.a:
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
@@ -134,7 +135,7 @@ deps:
 
 # What is missing is installed first, then make starts anew with the tools in place.
 demo: deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all $(TEST_BPF)
 	$(Q)tests/demo.sh $(if $(KEEP),--keep)
 
 check: deps
@@ -146,6 +147,11 @@ bench:
 	$(Q)tests/lib/deps.sh gnuplot-nox
 	$(Q)$(MAKE) --no-print-directory all $(BENCHES)
 	$(Q)bench/report.sh $(B) $(if $(QUICK),--quick) $(if $(DOCS),--docs)
+
+# On Debian's kernels, in machines that QEMU emulates.
+vm-check: deps
+	$(Q)$(MAKE) --no-print-directory tests
+	$(Q)tests/vm/run.sh $(B)
 
 check-layers:
 	$(Q)tests/lib/layers.sh
@@ -165,9 +171,11 @@ format:
 	clang-format -i $(C_FILES)
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/sluice $(DESTDIR)$(UNITDIR)
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/sluice \
+		$(DESTDIR)$(SYSCONFDIR)/sluice $(DESTDIR)$(UNITDIR)
 	install -m 755 build/sluiced build/sluice-helper $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 build/sluicectl $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 build/xdp/dispatcher.bpf.o $(DESTDIR)$(PREFIX)/lib/sluice/xdp-dispatcher.o
 	install -m 644 config/sluiced.service config/sluice-helper.service $(DESTDIR)$(UNITDIR)/
 	test -e $(DESTDIR)$(SYSCONFDIR)/sluice/sluice.conf || \
 		install -m 640 config/sluice.conf $(DESTDIR)$(SYSCONFDIR)/sluice/sluice.conf
@@ -177,7 +185,8 @@ install: all
 # What is in /etc/sluice stays: it is the operator's.
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/sluiced $(DESTDIR)$(PREFIX)/sbin/sluice-helper
-	rm -f $(DESTDIR)$(PREFIX)/bin/sluicectl
+	rm -f $(DESTDIR)$(PREFIX)/bin/sluicectl $(DESTDIR)$(PREFIX)/lib/sluice/xdp-dispatcher.o
+	rmdir $(DESTDIR)$(PREFIX)/lib/sluice 2>/dev/null || true
 	rm -f $(DESTDIR)$(UNITDIR)/sluiced.service $(DESTDIR)$(UNITDIR)/sluice-helper.service
 
 clean:

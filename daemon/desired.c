@@ -295,6 +295,22 @@ void desired_slot(const struct desired *d, const struct desired_owners *o, uint3
 	}
 }
 
+bool desired_slot_moves(const struct desired *d, const struct desired_owners *o, uint32_t slot,
+			uint32_t cur)
+{
+	for (unsigned int rank = 0; o->old && rank < o->old->ranks; rank++) {
+		uint16_t owner = o->old->owner[rank][slot];
+
+		if (owner == RING_NONE)
+			continue;
+		if (o->old_members[owner] != cur)
+			return true;
+		if (serves(d, cur))
+			return false;
+	}
+	return false;
+}
+
 static uint32_t vip_flags(const struct model_vip *vip)
 {
 	static const uint32_t hash_flags[MODEL_HASH_MAX] = {

@@ -116,6 +116,12 @@ int desired_build(struct desired **out, const struct desired_input *input);
 void desired_slot(const struct desired *desired, const struct desired_owners *owners, uint32_t slot,
 		  uint32_t *cur, uint32_t *other);
 
+/*
+ * Had the slot another owner than @cur in the old generation, be it one that serves no more? Pure.
+ */
+bool desired_slot_moves(const struct desired *desired, const struct desired_owners *owners,
+			uint32_t slot, uint32_t cur);
+
 /* How much room a model takes in the maps, with some to spare. Pure. */
 struct maps_size desired_size(const struct model *model);
 

@@ -63,15 +63,28 @@ int generation_copy(struct generation *out, const struct generation *from)
 	return 0;
 }
 
+/* The first from @i on that owns slots: those without weight were members in between only. */
+static size_t next_owner(const struct generation *g, size_t i)
+{
+	while (i < g->n_members && !g->members[i].weight)
+		i++;
+	return i;
+}
+
 bool generation_equal(const struct generation *a, const struct generation *b)
 {
-	if (a->maglev != b->maglev || a->ring_size != b->ring_size || a->n_members != b->n_members)
+	size_t i = next_owner(a, 0), j = next_owner(b, 0);
+
+	if (a->maglev != b->maglev || a->ring_size != b->ring_size)
 		return false;
-	for (size_t i = 0; i < a->n_members; i++)
-		if (!addr_equal(&a->members[i].address, &b->members[i].address) ||
-		    a->members[i].weight != b->members[i].weight)
+	while (i < a->n_members && j < b->n_members) {
+		if (!addr_equal(&a->members[i].address, &b->members[j].address) ||
+		    a->members[i].weight != b->members[j].weight)
 			return false;
-	return true;
+		i = next_owner(a, i + 1);
+		j = next_owner(b, j + 1);
+	}
+	return i == a->n_members && j == b->n_members;
 }
 
 /* Has a member of @before left, on the way to @now? */
@@ -189,41 +202,92 @@ static int select_members(struct generation *out, const struct declarations *d,
 	return generation_copy(out, &g);
 }
 
-/* A copy of @from in which the backends that the VIP still has go by their present names. */
-static int keep_old(struct generation *out, const struct declarations *d,
-		    const struct model_vip *vip, const struct generation *from)
+static int compare_members(const void *a, const void *b)
 {
-	_cleanup_(freep) struct generation_member *members =
-		calloc(from->n_members + 1, sizeof(*members));
+	return addr_compare(&((const struct generation_member *)a)->address,
+			    &((const struct generation_member *)b)->address);
+}
+
+static bool has_member(const struct generation *g, const struct generation_member *member)
+{
+	return g->n_members &&
+	       bsearch(member, g->members, g->n_members, sizeof(*g->members), compare_members);
+}
+
+/*
+ * Adds to @g, which has room, the members of @from that neither it nor @now has, without weight: they
+ * own no slot of it, but have flows that began in between.
+ */
+static void add_passed(struct generation *g, const struct generation *from,
+		       const struct generation *now)
+{
+	size_t n = g->n_members;
+
+	for (size_t i = 0; i < from->n_members; i++) {
+		struct generation sorted = {.members = g->members, .n_members = n};
+
+		if (has_member(&sorted, &from->members[i]) || has_member(now, &from->members[i]))
+			continue;
+		g->members[g->n_members] = from->members[i];
+		g->members[g->n_members++].weight = 0;
+	}
+	if (g->n_members > n)
+		qsort(g->members, g->n_members, sizeof(*g->members), compare_members);
+}
+
+/*
+ * A copy of @from, and of those that were members since and are no more, in which the backends that the
+ * VIP still has go by their present names. @passed: NULL, or where those may be.
+ */
+static int keep_old(struct generation *out, const struct declarations *d,
+		    const struct model_vip *vip, const struct generation *from,
+		    const struct generation_vip *passed, const struct generation *now)
+{
+	size_t room = from->n_members;
+	_cleanup_(freep) struct generation_member *members = NULL;
 	struct generation g = *from;
 
+	if (passed)
+		room += passed->old.n_members + passed->now.n_members;
+	members = calloc(room + 1, sizeof(*members));
 	if (!members)
 		return -ENOMEM;
-	for (size_t i = 0; i < from->n_members; i++) {
-		struct declared key = {.member = from->members[i]};
+	if (from->n_members)
+		memcpy(members, from->members, from->n_members * sizeof(*members));
+	g.members = members;
+	if (passed) {
+		add_passed(&g, &passed->old, now);
+		add_passed(&g, &passed->now, now);
+	}
+	for (size_t i = 0; i < g.n_members; i++) {
+		struct declared key = {.member = members[i]};
 		const struct declared *same =
 			bsearch(&key, first_of(d, vip->pool), vip->pool->n_backends, sizeof(*same),
 				compare_declared);
 
-		members[i] = from->members[i];
 		members[i].pool = same ? same->member.pool : members[i].pool;
 		members[i].backend = same ? same->member.backend : members[i].backend;
 	}
-	g.members = members;
 	return generation_copy(out, &g);
 }
 
 /* ----------------------------------------------------------------------------------- the next */
 
-/* A move begins at @now. Those who left are given their time; else flows say when it is over. */
-static void begin_move(struct generation_vip *v, unsigned int settle_s, bool left, int64_t now)
+/*
+ * A move begins at @now. Those who left are given their time; else flows say when it is over, once
+ * each that is not idle has shown itself to the flow table.
+ */
+static void begin_move(struct generation_vip *v, const struct model *model, bool left, int64_t now)
 {
+	unsigned int settle_s = model->settle_s;
 	bool longer = !left && settle_s < GENERATIONS_SETTLE_S;
 
 	v->moving = true;
 	v->since = now;
 	v->limit = now + (longer ? GENERATIONS_SETTLE_S : settle_s);
-	v->soonest = left ? v->limit : now;
+	v->soonest = left ? v->limit : now + model->flow_age_s + GENERATIONS_TICKS_S;
+	if (v->soonest > v->limit)
+		v->soonest = v->limit;
 }
 
 /* A VIP that was not there before. */
@@ -238,7 +302,7 @@ static int first_vip(struct generation_vip *v, const struct declarations *d,
 	if (generation_equal(&v->old, &v->now))
 		generation_fini(&v->old);
 	else
-		begin_move(v, d->model->settle_s, some_left(&v->old, &v->now), now);
+		begin_move(v, d->model, some_left(&v->old, &v->now), now);
 	return 0;
 }
 
@@ -250,7 +314,7 @@ static int unchanged_vip(struct generation_vip *v, const struct declarations *d,
 	v->since = before->since;
 	v->soonest = before->soonest;
 	v->limit = before->limit;
-	return before->moving ? keep_old(&v->old, d, vip, &before->old) : 0;
+	return before->moving ? keep_old(&v->old, d, vip, &before->old, NULL, NULL) : 0;
 }
 
 static int64_t later(int64_t a, int64_t b)
@@ -258,20 +322,28 @@ static int64_t later(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+/* Do the slots of @now have owners in @old? Else nothing that began under it can be kept. */
+static bool tells_owners(const struct generation *old, const struct generation *now)
+{
+	return next_owner(old, 0) < old->n_members && old->ring_size == now->ring_size;
+}
+
 static int changed_vip(struct generation_vip *v, const struct declarations *d,
 		       const struct model_vip *vip, const struct generation_vip *before,
 		       int64_t now)
 {
 	bool goes_on = before->moving && now < before->limit;
-	const struct generation *start = goes_on && !before->back ? &before->old : &before->now;
+	bool keeps = goes_on && !before->back && tells_owners(&before->old, &v->now);
+	const struct generation *start = keeps ? &before->old : &before->now;
 
-	begin_move(v, d->model->settle_s, some_left(&before->now, &v->now), now);
+	begin_move(v, d->model, some_left(&before->now, &v->now), now);
 	if (goes_on) {
 		v->soonest = later(v->soonest, before->soonest);
 		v->limit = later(v->limit, before->limit);
 	}
 	v->back = generation_equal(start, &v->now);
-	return keep_old(&v->old, d, vip, v->back ? &before->now : start);
+	return keep_old(&v->old, d, vip, v->back ? &before->now : start, goes_on ? before : NULL,
+			&v->now);
 }
 
 /* 0 or -ENOMEM; @v for generation_vip_fini() in either case. */

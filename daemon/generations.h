@@ -24,13 +24,14 @@
  * generation, or after so long (settle_s, if that is longer).
  */
 #define GENERATIONS_SETTLE_S 3600
+#define GENERATIONS_TICKS_S 3 /* by which the flow table's clock, and ours, may be behind */
 
 /* A member of a ring. Its address says which one it is; the names may change. */
 struct generation_member {
 	char *pool;
 	char *backend; /* its name */
 	struct sluice_addr address;
-	unsigned int weight;
+	unsigned int weight; /* 0, in an old one: it owns no slot, but was a member since */
 };
 
 /* All zero is one without members. */

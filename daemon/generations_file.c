@@ -48,8 +48,8 @@ static const char *read_member(struct generation *g, json_t *json, json_error_t 
 		return "a name is empty or too long";
 	if (addr_parse(&m->address, address) != 0 || addr_use(&m->address) != ADDR_UNICAST)
 		return "\"address\" is not the address of one host";
-	if (weight < MODEL_WEIGHT_MIN || weight > MODEL_WEIGHT_MAX)
-		return "\"weight\" is outside 1..65535";
+	if (weight < 0 || weight > MODEL_WEIGHT_MAX)
+		return "\"weight\" is outside 0..65535";
 	if (g->n_members && addr_compare(&m[-1].address, &m->address) >= 0)
 		return "not in the order of the addresses";
 	m->weight = (unsigned int)weight;

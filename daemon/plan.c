@@ -308,7 +308,8 @@ uint32_t plan_slot(const struct plan *plan, const struct plan_ring *ring, uint32
 	desired_slot(plan->desired, ring->owners, slot, &cur, &other);
 	if (other == DESIRED_NOBODY)
 		other = cur;
-	track = ring->owners->old && (cur != other || (ring->live && before & SLUICE_SLOT_TRACK));
+	track = ring->owners->old && (desired_slot_moves(plan->desired, ring->owners, slot, cur) ||
+				      (ring->live && before & SLUICE_SLOT_TRACK));
 	return SLUICE_SLOT(id_of(plan, cur), id_of(plan, other), track);
 }
 

@@ -99,7 +99,8 @@ struct plan {
 
 /*
  * The word to write for @slot of @ring, which holds @before. A slot is tracked while its VIP moves,
- * from when it first has two owners: flows that began in between must be found.
+ * from when it first has another owner than it had: flows that began in between must be found. That
+ * holds also where the one it had serves no more, since a later change may move the slot again.
  */
 uint32_t plan_slot(const struct plan *plan, const struct plan_ring *ring, uint32_t slot,
 		   uint32_t before);

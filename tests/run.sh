@@ -18,7 +18,7 @@ cd "$(dirname "$0")/.." || exit 1
 BUILD=${1:?usage: tests/run.sh BUILD [NAME...]}
 shift
 NAMES=("$@")
-LIMIT_S=300 # for one suite
+LIMIT_S=$((300 * ${LAB_PATIENCE:-1})) # for one suite
 export SLUICE_BUILD=$PWD/${BUILD#"$PWD"/}
 export CMOCKA_MESSAGE_OUTPUT=TAP
 export UBSAN_OPTIONS=print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}

@@ -82,11 +82,12 @@ static __always_inline void select_by_flow(struct packet *pkt, __u32 word, int f
 	__u32 now = backend_now();
 	int syn = pkt->tcp_flags & TCP_SYN_FLAG;
 	__u32 flags = syn ? FLOWS_SYN : pkt->tcp_flags & TCP_END_FLAGS ? FLOWS_END : 0;
-	__u32 backend = fixed ? 0 : flows_find(hash, now, flags);
+	__u32 known = fixed ? 0 : flows_find(hash, now, flags);
+	__u32 backend;
 
-	if (backend && backend_serves(backend)) {
+	if (known && backend_serves(known)) {
 		stats_event(pkt, SLUICE_EVENT_FLOW_HIT);
-		pkt->backend_id = backend;
+		pkt->backend_id = known;
 		return;
 	}
 	backend = SLUICE_SLOT_OTHER(word);
@@ -95,8 +96,9 @@ static __always_inline void select_by_flow(struct packet *pkt, __u32 word, int f
 		stats_event(pkt, SLUICE_EVENT_FLOW_OLD);
 		pkt->backend_id = backend;
 	}
+	/* A flow whose backend is gone has an entry that is found before a handshake's: it is replaced. */
 	if (pkt->kind == PACKET_FLOW && pkt->backend_id)
-		flows_store(hash, pkt->backend_id, now, syn);
+		flows_store(hash, pkt->backend_id, now, syn && !known);
 }
 
 /* Tells the backend the slot's other owner, if there is one: where else the flow may live. */

@@ -235,23 +235,23 @@ static void single_changes_keep_what_was_before(void **state)
 		{"disable",
 		 {{100, "a b c", "a b c"}, {200, "a! b c", "b c <- a b c, 200 500 500"}}},
 		{"remove", {{100, "a b c", "a b c"}, {200, "b c", "b c <- a b c, 200 500 500"}}},
-		{"fill", {{100, "a b", "a b"}, {200, "a b c+", "a b c <- a b, 200 200 3800"}}},
-		{"add", {{100, "a b", "a b"}, {200, "a b c", "a b c <- a b, 200 200 3800"}}},
+		{"fill", {{100, "a b", "a b"}, {200, "a b c+", "a b c <- a b, 200 203 3800"}}},
+		{"add", {{100, "a b", "a b"}, {200, "a b c", "a b c <- a b, 200 203 3800"}}},
 		{"activate a drained one",
 		 {{100, "a b", "a b"},
 		  {200, "a- b", "b <- a b, 200 500 500"},
 		  {500, NULL, "b"},
-		  {600, "a b", "a b <- b, 600 600 4200"}}},
-		{"weight", {{100, "a b", "a b"}, {200, "a:50 b", "a:50 b <- a b, 200 200 3800"}}},
+		  {600, "a b", "a b <- b, 600 603 4200"}}},
+		{"weight", {{100, "a b", "a b"}, {200, "a:50 b", "a:50 b <- a b, 200 203 3800"}}},
 		{"weight and drain",
 		 {{100, "a b", "a b"}, {200, "a:50 b-", "a:50 <- a b, 200 500 500"}}},
 		{"replace", {{100, "a b", "a b"}, {200, "b c+", "b c <- a b, 200 500 500"}}},
 		{"replace by a lower address",
 		 {{100, "b c", "b c"}, {200, "a b", "a b <- b c, 200 500 500"}}},
-		{"maglev", {{100, "a b", "a b"}, {200, "v1 a b", "v1 a b <- a b, 200 200 3800"}}},
-		{"ring size", {{100, "4093 a", "4093 a"}, {200, "a", "a <- 4093 a, 200 200 3800"}}},
+		{"maglev", {{100, "a b", "a b"}, {200, "v1 a b", "v1 a b <- a b, 200 203 3800"}}},
+		{"ring size", {{100, "4093 a", "4093 a"}, {200, "a", "a <- 4093 a, 200 203 3800"}}},
 		{"all leave", {{100, "a b", "a b"}, {200, "a- b!", " <- a b, 200 500 500"}}},
-		{"from none", {{100, "a!", ""}, {200, "a", "a <- , 200 200 3800"}}},
+		{"from none", {{100, "a!", ""}, {200, "a", "a <- , 200 203 3800"}}},
 	};
 
 	(void)state;
@@ -263,7 +263,7 @@ static void what_makes_no_other_ring_moves_nothing(void **state)
 	static const struct sequence sequences[] = {
 		{"the same again", {{100, "a b", "a b"}, {200, "a b", "a b"}}},
 		{"filled",
-		 {{100, "a+ b+", "a b <- , 100 100 3700"}, {200, "a b", "a b <- , 100 100 3700"}}},
+		 {{100, "a+ b+", "a b <- , 100 103 3700"}, {200, "a b", "a b <- , 100 103 3700"}}},
 		{"drained, then removed",
 		 {{100, "a b", "a b"},
 		  {200, "a- b", "b <- a b, 200 500 500"},
@@ -286,9 +286,9 @@ static void changes_before_the_settling_keep_the_first_old_generation(void **sta
 	static const struct sequence sequences[] = {
 		{"ramp of weights",
 		 {{100, "a b:1", "a b:1"},
-		  {200, "a b:10", "a b:10 <- a b:1, 200 200 3800"},
-		  {300, "a b:50", "a b:50 <- a b:1, 300 300 3900"},
-		  {3899, "a b", "a b <- a b:1, 3899 3899 7499"}}},
+		  {200, "a b:10", "a b:10 <- a b:1, 200 203 3800"},
+		  {300, "a b:50", "a b:50 <- a b:1, 300 303 3900"},
+		  {3899, "a b", "a b <- a b:1, 3899 3902 7499"}}},
 		{"drain one, then the next",
 		 {{100, "a b c", "a b c"},
 		  {200, "a- b c", "b c <- a b c, 200 500 500"},
@@ -300,12 +300,21 @@ static void changes_before_the_settling_keep_the_first_old_generation(void **sta
 		  {600, "a- b c", "b c <- a b, 300 500 3900"}}},
 		{"fill, then drain: likewise",
 		 {{100, "a b", "a b"},
-		  {200, "a b c+", "a b c <- a b, 200 200 3800"},
+		  {200, "a b c+", "a b c <- a b, 200 203 3800"},
 		  {300, "a- b c+", "b c <- a b, 300 600 3800"}}},
 		{"a filling one leaves again, another has come",
 		 {{100, "a b", "a b"},
-		  {200, "a b c+", "a b c <- a b, 200 200 3800"},
-		  {300, "a b c- d+", "a b d <- a b, 300 600 3800"}}},
+		  {200, "a b c+", "a b c <- a b, 200 203 3800"},
+		  {300, "a b c- d+", "a b d <- a b c:0, 300 600 3800"}}},
+		{"one that came in between stays until all has settled",
+		 {{100, "a b", "a b"},
+		  {200, "a b c", "a b c <- a b, 200 203 3800"},
+		  {300, "a b", "a b <- a b c, 300 600 3800 back"},
+		  {400, "a b d", "a b d <- a b c:0, 400 600 4000"},
+		  {500, "a d", "a d <- a b c:0, 500 800 4000"}}},
+		{"none before",
+		 {{100, "a+", "a <- , 100 103 3700"},
+		  {200, "a+ b+", "a b <- a, 200 203 3800"}}},
 	};
 
 	(void)state;
@@ -363,13 +372,13 @@ static void change_after_the_settling_begins_anew(void **state)
 		{"taken back past the limit",
 		 {{100, "a b c", "a b c"},
 		  {200, "a- b c", "b c <- a b c, 200 500 500"},
-		  {500, "a b c", "a b c <- b c, 500 500 4100"}}},
+		  {500, "a b c", "a b c <- b c, 500 503 4100"}}},
 		{"settled while it was back",
 		 {{100, "a b", "a b"},
 		  {200, "a- b", "b <- a b, 200 500 500"},
 		  {300, "a b", "a b <- b, 300 500 3900 back"},
 		  {301, "!", "a b"},
-		  {302, "a b c", "a b c <- a b, 302 302 3902"}}},
+		  {302, "a b c", "a b c <- a b, 302 305 3902"}}},
 	};
 
 	(void)state;
@@ -381,7 +390,7 @@ static void first_generation_comes_from_the_declared_states(void **state)
 	static const struct sequence sequences[] = {
 		{"active", {{100, "a b:7", "a b:7"}}},
 		{"draining", {{100, "a b-:7", "a <- a b:7, 100 400 400"}}},
-		{"filling", {{100, "a b+:7", "a b:7 <- a, 100 100 3700"}}},
+		{"filling", {{100, "a b+:7", "a b:7 <- a, 100 103 3700"}}},
 		{"both", {{100, "a b- c+", "a c <- a b, 100 400 400"}}},
 		{"disabled", {{100, "a b!", "a"}}},
 		{"none", {{100, "", ""}}},
@@ -400,10 +409,10 @@ static void settle_time_is_the_config_s(void **state)
 		const char *expected;
 	} cases[] = {
 		{1, "a", "a <- a b, 200 201 201"},
-		{1, "a b c", "a b c <- a b, 200 200 3800"},
-		{3600, "a b c", "a b c <- a b, 200 200 3800"},
-		{3601, "a b c", "a b c <- a b, 200 200 3801"},
-		{86400, "a b:1", "a b:1 <- a b, 200 200 86600"},
+		{1, "a b c", "a b c <- a b, 200 203 3800"},
+		{3600, "a b c", "a b c <- a b, 200 203 3800"},
+		{3601, "a b c", "a b c <- a b, 200 203 3801"},
+		{86400, "a b:1", "a b:1 <- a b, 200 203 86600"},
 		{86400, "b", "b <- a b, 200 86600 86600"},
 	};
 
@@ -431,7 +440,7 @@ static void operator_s_states_and_weights_count_before_the_config_s(void **state
 	} cases[] = {
 		{"a b", MODEL_STATE_DRAINING, 0, "a <- a b, 100 400 400"},
 		{"a b", MODEL_STATE_DISABLED, 0, "a"},
-		{"a b", MODEL_STATE_FILLING, 0, "a b <- a, 100 100 3700"},
+		{"a b", MODEL_STATE_FILLING, 0, "a b <- a, 100 103 3700"},
 		{"a b-", MODEL_STATE_ACTIVE, 0, "a b"},
 		{"a b", MODEL_STATE_MAX, 5, "a b:5"},
 		{"a b:9", MODEL_STATE_DRAINING, 5, "a <- a b:5, 100 400 400"},
@@ -527,7 +536,7 @@ static void vips_come_go_and_change_apart(void **state)
 	add_vip(changed, "ftp", "files", "", 2, "e f+");
 	next(&g, changed, NULL, 200);
 	assert_int_equal(g.n, 3);
-	assert_vip(&g, "ftp", "e f <- e, 200 200 3800");
+	assert_vip(&g, "ftp", "e f <- e, 200 203 3800");
 	assert_vip(&g, "mail", "c <- c d, 200 500 500");
 	assert_vip(&g, "www", "a b");
 	assert_int_equal(generations_find(&g, "www")->since, 100);
@@ -562,7 +571,7 @@ static void limits_are_each_vip_s_own(void **state)
 	assert_true(generations_settle(&g, NULL, 400));
 	assert_false(generations_settle(&g, NULL, 400));
 	assert_vip(&g, "b", "a");
-	assert_vip(&g, "a", "a b <- a, 100 100 3700");
+	assert_vip(&g, "a", "a b <- a, 100 103 3700");
 	assert_int_equal(generations_next_limit(&g), 3700);
 	assert_false(generations_settle(&g, "b", 400));
 	assert_false(generations_settle(&g, "c", 400));
@@ -884,11 +893,11 @@ static void file_that_sluice_would_not_write_is_refused(void **state)
 			     "\", \"address\": \"10.0.0.1\", \"weight\": 1"),
 		 "name"},
 		{WITH_MEMBER("\"pool\": \"web\", \"backend\": \"a\", \"address\": \"10.0.0.1\", "
-			     "\"weight\": 0"),
-		 "outside 1..65535"},
+			     "\"weight\": -1"),
+		 "outside 0..65535"},
 		{WITH_MEMBER("\"pool\": \"web\", \"backend\": \"a\", \"address\": \"10.0.0.1\", "
 			     "\"weight\": 4294967297"),
-		 "outside 1..65535"},
+		 "outside 0..65535"},
 		{WITH_MEMBER("\"pool\": \"web\", \"backend\": \"a\", \"address\": \"10.0.0.1\", "
 			     "\"weight\": 1, \"state\": \"active\""),
 		 "not known"},

@@ -1292,6 +1292,40 @@ static void a_change_taken_back_moves_what_began_in_between(void **state)
 	assert_int_equal(count_words(SLUICE_SLOT(2, 2, false)), 61 - a);
 }
 
+/* Who takes over from one that is gone gets flows at once, and may have to give up the slot again. */
+static void slots_of_a_disabled_backend_are_tracked(void **state)
+{
+	unsigned int a;
+
+	(void)state;
+	world.moves = true;
+	become("web=a1,b2 | 80:web:61");
+	a = count_words(SLUICE_SLOT(1, 1, false));
+	become("web=a1-,b2 | 80:web:61");
+	assert_int_equal(count_words(SLUICE_SLOT(2, 2, true)), a);
+	assert_int_equal(count_words(SLUICE_SLOT(2, 2, false)), 61 - a);
+	become("web=a1-,b2!,c3 | 80:web:61");
+	assert_int_equal(count_words(SLUICE_SLOT(3, 3, true)), a);
+	assert_int_equal(count_words(SLUICE_SLOT(3, 2, true)), 61 - a);
+	settle();
+	assert_int_equal(count_words(SLUICE_SLOT(3, 3, false)), 61);
+}
+
+/* It is no owner of the old generation, but has flows from when it was one. */
+static void a_backend_that_came_in_between_keeps_id_and_record(void **state)
+{
+	(void)state;
+	world.moves = true;
+	become("web=a1,b2 | 80:web:61");
+	become("web=a1,b2,c3 | 80:web:61");
+	become("web=a1,b2 | 80:web:61");
+	become("web=a1,b2,d4 | 80:web:61");
+	assert_true(world.backends[3].flags & SLUICE_BACKEND_SERVING);
+	assert_int_equal(world.backends[3].addr.w[3], address(3).w[3]);
+	settle();
+	assert_int_equal(world.backends[3].encap, SLUICE_ENCAP_NONE);
+}
+
 /* Flows that began in between are remembered: they must be found as long as the VIP moves. */
 static void a_slot_that_moved_back_stays_tracked_until_it_settles(void **state)
 {
@@ -1702,6 +1736,8 @@ int main(void)
 		TEST(rows_that_are_there_are_compared_or_left_alone),
 		TEST(drained_slots_name_their_old_owner_until_they_settle),
 		TEST(a_change_taken_back_moves_what_began_in_between),
+		TEST(slots_of_a_disabled_backend_are_tracked),
+		TEST(a_backend_that_came_in_between_keeps_id_and_record),
 		TEST(a_slot_that_moved_back_stays_tracked_until_it_settles),
 		TEST(a_removed_backend_keeps_id_and_record_until_it_settles),
 		TEST(declared_states_alone_make_the_words),

@@ -10,76 +10,15 @@ set -eu
 BACKENDS=3
 REQUESTS=300
 
-# pool NAME ADDRESS-UP-TO-LAST-NUMBER [MORE]
-pool()
-{
-	local i comma=
-
-	echo "{ name = \"$1\"; $3 backends = ("
-	for i in $(seq $BACKENDS); do
-		echo "$comma { name = \"$1-$i\"; address = \"$2$((10 + i))\"; }"
-		comma=,
-	done
-	echo "); check = { type = \"none\"; }; }"
-}
-
-# Name, address, port and pool of each VIP.
-vips()
-{
-	cat <<-EOF
-		4in4 $LAB_VIP 80 ip4
-		4in6 $LAB_VIP 81 ip6
-		4gue4 $LAB_VIP 82 gue4
-		4gue6 $LAB_VIP 83 gue6
-		6in4 $LAB_VIP6 80 ip4
-		6in6 $LAB_VIP6 81 ip6
-		6gue4 $LAB_VIP6 82 gue4
-		6gue6 $LAB_VIP6 83 gue6
-	EOF
-}
-
-config()
-{
-	local name address port pool comma=
-	local gue='tunnel = { type = "gue"; source = "198.18.0.2"; source6 = "2001:db8::2"; };'
-
-	cat <<-EOF
-		interfaces = ( { name = "eth0"; mode = "native"; } );
-		control = { socket = "$LAB/control.sock"; };
-		pin_dir = "$LAB/bpf/sluice";
-		state_dir = "$LAB/state";
-		pools = (
-			$(pool ip4 198.18.1. ""), $(pool ip6 2001:db8:1:: ""),
-			$(pool gue4 198.18.1. "$gue"), $(pool gue6 2001:db8:1:: "$gue")
-		);
-		vips = (
-	EOF
-	while read -r name address port pool; do
-		echo "$comma { name = \"$name\"; address = \"$address\"; port = $port;"
-		echo "protocol = \"tcp\"; pool = \"$pool\"; }"
-		comma=,
-	done < <(vips)
-	echo ");"
-}
-
-# host ADDRESS: as a URL has it.
-host()
-{
-	case $1 in
-	*:*) echo "[$1]" ;;
-	*) echo "$1" ;;
-	esac
-}
-
 # vip_sum POOL: packets that the VIPs with this pool forwarded.
 vip_sum()
 {
 	local name pool sum=0
 
-	while read -r name _ _ pool; do
+	while read -r name _ _ pool _; do
 		[ "$pool" != "$1" ] ||
-			sum=$((sum + $(lab_query counters ".vips[] | select(.name == \"$name\") | .counters.forwarded")))
-	done < <(vips)
+			sum=$((sum + $(lab_vip_counter "$name" counters forwarded)))
+	done < <(lab_ways)
 	echo $sum
 }
 
@@ -111,18 +50,18 @@ helpers_agree()
 
 lab_need_ipv6
 lab_up $BACKENDS
-config >"$LAB/sluice.conf"
+lab_ways_config tcp >"$LAB/sluice.conf"
 lab_sluiced_start
 
-while read -r name address port pool; do
+while read -r name address port pool _; do
 	echo "$name: $address port $port, pool $pool"
-	lab_requests $REQUESTS "$(host "$address"):$port"
+	lab_requests $REQUESTS "$(lab_host "$address"):$port"
 	[ "$LAB_ANSWERED" = $REQUESTS ] ||
 		lab_fail "$name: $LAB_ANSWERED of $REQUESTS requests were answered"
 	lab_shares 1 1 1 || lab_fail "$name: the shares are not equal"
 	[ "$(lab_query vips ".vips[] | select(.name == \"$name\") | .dropped")" = 0 ] ||
 		lab_fail "$name: packets were dropped"
-done < <(vips)
+done < <(lab_ways)
 
 echo "counters"
 for pool in ip4 ip6 gue4 gue6; do

@@ -31,6 +31,7 @@ expected="$own
 lib/systemd/system/sluice-helper.service 644
 lib/systemd/system/sluiced.service 644
 usr/bin/sluicectl 755
+usr/lib/sluice/xdp-dispatcher.o 644
 usr/sbin/sluice-helper 755
 usr/sbin/sluiced 755"
 [ "$(files)" = "$expected" ] || fail "installed: $(files)"

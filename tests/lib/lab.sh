@@ -28,10 +28,25 @@
 
 LAB_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 LAB_BUILD=${SLUICE_BUILD:-$LAB_TOP/build}
+LAB_PASS=$LAB_BUILD/tests/lib/pass.bpf.o # an XDP program that counts packets and passes them on
 LAB_VIP=198.18.0.80
 LAB_VIP6=2001:db8::80
 LAB_CLIENT=198.18.2.2
 LAB_CLIENT6=2001:db8:2::2
+LAB_GUE_PORT=6080
+
+# Who takes the outer header off on the backends: helper (sluice-helper) or kernel (its tunnel devices).
+LAB_DECAP=${LAB_DECAP:-helper}
+
+# LAB_PATIENCE in the environment is how many times slower than usual this machine is: waits are longer,
+# and what is done over and over is done less often.
+LAB_PATIENCE=${LAB_PATIENCE:-1}
+LAB_POLL_S=0.05
+LAB_RATE=500 # requests a second and worker, at most
+if [ "$LAB_PATIENCE" -gt 1 ]; then
+	LAB_POLL_S=0.3
+	LAB_RATE=5
+fi
 
 # lab_up N [DIR]: builds a lab with N backends in DIR (must not exist), or in one of its own.
 lab_up()
@@ -76,6 +91,10 @@ lab_need()
 			exit 1
 		fi
 	done
+	if [ ! -e "$LAB_PASS" ]; then
+		echo "$LAB_PASS is not built: run make tests" >&2
+		exit 1
+	fi
 }
 
 lab_has_ipv6()
@@ -166,10 +185,6 @@ lab_router()
 		net.ipv4.conf.default.rp_filter=0 net.ipv4.conf.all.send_redirects=0 \
 		net.ipv4.conf.default.send_redirects=0
 	! lab_has_ipv6 || lab_sysctl router net.ipv6.conf.all.forwarding=1
-	clang -O2 -target bpf -x c -c -o "$LAB/pass.o" - <<-EOF
-		__attribute__((section("xdp"))) int pass(void *ctx) { return 2; /* XDP_PASS */ }
-		__attribute__((section("license"))) char pass_license[] = "MIT";
-	EOF
 }
 
 # lab_ipv6 HOST ADDRESS ROUTER [METRICS...]: IPv6 on HOST's cable, the router's end being ROUTER;
@@ -187,7 +202,7 @@ lab_ipv6()
 # once only when it has an XDP program itself (GRO alone lets frames wait).
 lab_takes_xdp()
 {
-	lab_in router ip link set dev "$1" xdpdrv obj "$LAB/pass.o" sec xdp
+	lab_in router ip link set dev "$1" xdpdrv obj "$LAB_PASS" sec xdp
 }
 
 lab_client()
@@ -227,9 +242,36 @@ lab_web()
 		lab_in router ip route add "$address6/128" dev "$host"
 		lab_in "$host" ip addr add $LAB_VIP6/128 dev lo nodad
 	fi
-	lab_sysctl "$host" net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0
-	lab_helper_start "$i"
+	lab_sysctl "$host" net.ipv4.conf.{all,default,eth0}.rp_filter=0
+	case $LAB_DECAP in
+	helper) lab_helper_start "$i" ;;
+	kernel) lab_tunnels "$host" "$address" ;;
+	esac
 	lab_nginx "$i"
+}
+
+# lab_tunnels HOST ADDRESS: the kernel's devices for what balancers send: IPv4 in IPv4, IPv6 in IPv4, both
+# in IPv6; GUE hands to these what it unpacks.
+lab_tunnels()
+{
+	lab_in "$1" ip link add ipip1 type ipip external
+	lab_in "$1" ip link add sit1 type sit local "$2"
+	lab_in "$1" ip link add ip6tnl1 type ip6tnl mode any external
+	lab_in "$1" ip link set ipip1 up
+	lab_in "$1" ip link set sit1 up
+	lab_in "$1" ip link set ip6tnl1 up
+	lab_in "$1" ip fou add port $LAB_GUE_PORT gue
+	lab_in "$1" ip -6 fou add port $LAB_GUE_PORT gue
+}
+
+lab_need_tunnels()
+{
+	local module
+
+	for module in ipip sit ip6_tunnel fou; do
+		modprobe -q $module || [ -d /sys/module/$module ] ||
+			lab_skip "the kernel has no $module"
+	done
 }
 
 # Answers "web-N" on ports 80 to 89; below /files it takes (PUT) and gives files.
@@ -378,11 +420,11 @@ lab_kill()
 # lab_wait_for SECONDS COMMAND...: polls until the command succeeds; 1 when it never did.
 lab_wait_for()
 {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * LAB_PATIENCE))
 
 	until "${@:2}" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
+		sleep $LAB_POLL_S
 	done
 }
 
@@ -451,6 +493,18 @@ lab_down()
 
 # --------------------------------------------------------------------------------------- sluiced
 
+# The config but for pools and VIPs.
+lab_settings()
+{
+	cat <<-EOF
+		interfaces = ( { name = "eth0"; mode = "native"; } );
+		control = { socket = "$LAB/control.sock"; };
+		pin_dir = "$LAB/bpf/sluice";
+		state_dir = "$LAB/state";
+		${LAB_MORE:-}
+	EOF
+}
+
 # lab_config [SETTINGS...]: the config with one backend per argument, its settings being the
 # argument; without arguments all backends have the defaults. LAB_MORE goes in front.
 lab_config()
@@ -459,12 +513,8 @@ lab_config()
 
 	n=$(cat "$LAB/backends")
 	[ $# -gt 0 ] && n=$#
+	lab_settings
 	cat <<-EOF
-		interfaces = ( { name = "eth0"; mode = "native"; } );
-		control = { socket = "$LAB/control.sock"; };
-		pin_dir = "$LAB/bpf/sluice";
-		state_dir = "$LAB/state";
-		${LAB_MORE:-}
 		pools = (
 		  { name = "web";
 		    backends = (
@@ -484,6 +534,71 @@ lab_config()
 		  { name = "www"; pool = "web";
 		    address = "$LAB_VIP"; port = 80; protocol = "tcp"; } );
 	EOF
+}
+
+# Every way to carry a VIP's packets to all backends, a line each: a name for the VIP, its address,
+# port and pool, and the bytes that the tunnel adds. What needs IPv6 is left out where there is none.
+lab_ways()
+{
+	cat <<-EOF
+		4in4 $LAB_VIP 80 ip4 20
+		4gue4 $LAB_VIP 82 gue4 28
+	EOF
+	! lab_has_ipv6 || cat <<-EOF
+		4in6 $LAB_VIP 81 ip6 40
+		4gue6 $LAB_VIP 83 gue6 48
+		6in4 $LAB_VIP6 80 ip4 20
+		6in6 $LAB_VIP6 81 ip6 40
+		6gue4 $LAB_VIP6 82 gue4 28
+		6gue6 $LAB_VIP6 83 gue6 48
+	EOF
+}
+
+# lab_ways_config PROTOCOL: the config with the VIPs and pools of lab_ways.
+lab_ways_config()
+{
+	local name address port pool comma=
+	local gue='tunnel = { type = "gue"; source = "198.18.0.2"; source6 = "2001:db8::2"; };'
+
+	lab_settings
+	echo "pools = ( $(lab_pool ip4 198.18.1. ""), $(lab_pool gue4 198.18.1. "$gue")"
+	! lab_has_ipv6 ||
+		echo ", $(lab_pool ip6 2001:db8:1:: ""), $(lab_pool gue6 2001:db8:1:: "$gue")"
+	echo "); vips = ("
+	while read -r name address port pool _; do
+		echo "$comma { name = \"$name\"; address = \"$address\"; port = $port;"
+		echo "protocol = \"$1\"; pool = \"$pool\"; }"
+		comma=,
+	done < <(lab_ways)
+	echo ");"
+}
+
+# lab_pool NAME NETWORK SETTINGS: a pool of all backends by their addresses in NETWORK.
+lab_pool()
+{
+	local i comma=
+
+	echo "{ name = \"$1\"; $3 check = { type = \"none\"; }; backends = ("
+	for i in $(seq "$(cat "$LAB/backends")"); do
+		echo "$comma { name = \"web-$i\"; address = \"$2$((10 + i))\"; }"
+		comma=,
+	done
+	echo "); }"
+}
+
+# lab_vip_counter NAME KIND COUNTER: what a VIP counted; KIND is counters or events.
+lab_vip_counter()
+{
+	lab_query counters ".vips[] | select(.name == \"$1\") | .$2.$3"
+}
+
+# lab_host ADDRESS: as it is in a URL.
+lab_host()
+{
+	case $1 in
+	*:*) echo "[$1]" ;;
+	*) echo "$1" ;;
+	esac
 }
 
 # lab_sluiced ARGUMENTS...: sluiced on the balancer, in the foreground, for a minute at most (exit
@@ -520,7 +635,8 @@ lab_query()
 # -------------------------------------------------------------------------------------- requests
 
 # The options of every request: a line "web-N" from the backend, then "EXITCODE MESSAGE" from curl.
-LAB_CURL=(curl -sN --connect-timeout 20 --max-time 30 -w '%{exitcode} %{errormsg}\n')
+LAB_CURL=(curl -sN --connect-timeout $((20 * LAB_PATIENCE)) --max-time $((30 * LAB_PATIENCE))
+	-w '%{exitcode} %{errormsg}\n')
 
 # lab_requests N [HOST]: N requests, each on a connection of its own, to HOST of the URL ($LAB_VIP;
 # others may name a port, or be an address in brackets). Results as of lab_count.
@@ -542,7 +658,7 @@ lab_load_start()
 	rm -f "$LAB"/load-*.log
 	LAB_WORKERS=$1
 	for k in $(seq "$LAB_WORKERS"); do
-		lab_spawn client "load-$k" "${LAB_CURL[@]}" --rate 500/s "http://$LAB_VIP/[1-100000000]"
+		lab_spawn client "load-$k" "${LAB_CURL[@]}" --rate $LAB_RATE/s "http://$LAB_VIP/[1-100000000]"
 	done
 }
 
