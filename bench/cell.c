@@ -16,9 +16,7 @@
 #include "bench/driver.skel.h"
 #include "config/cleanup.h"
 
-/* Above this much more than the calm figure, somebody else was at work. */
-#define BUSY 1.15
-#define BUSY_DRIVER 1.25
+#define BUSY_DRIVER 1.25 /* as FIGURES_BUSY, for the driver's cost, which varies more */
 
 #define FRESH_SHIFT 26 /* so many fresh flows for each cell; the others end at 2^24 */
 
@@ -234,7 +232,7 @@ bool cell_is_busy(const struct cell *cell, unsigned int round, double calm)
 {
 	const struct cell_sample *sample = &cell->samples[round];
 
-	return sample->calibration > BUSY * calm ||
+	return sample->calibration > FIGURES_BUSY * calm ||
 	       sample->driver_ns > BUSY_DRIVER * calm_driver(cell);
 }
 

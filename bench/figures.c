@@ -96,6 +96,19 @@ double figures_calibrate_ns(void)
 	return best;
 }
 
+size_t figures_keep_calm(double *values, const double *calibrations, size_t n)
+{
+	double calm = calibrations[0];
+	size_t kept = 0;
+
+	for (size_t i = 1; i < n; i++)
+		calm = calibrations[i] < calm ? calibrations[i] : calm;
+	for (size_t i = 0; i < n; i++)
+		if (calibrations[i] <= FIGURES_BUSY * calm)
+			values[kept++] = values[i];
+	return kept;
+}
+
 int figures_pin(int cpu)
 {
 	cpu_set_t set;

@@ -32,6 +32,15 @@ uint64_t figures_now_ns(void);
  */
 double figures_calibrate_ns(void);
 
+/* Above this much more than the calm figure, somebody else was at work. */
+#define FIGURES_BUSY 1.15
+
+/*
+ * Keeps those of @n values that were taken while the core was calm, as the calibration taken with each tells,
+ * at the front of @values; returns how many they are (one at least).
+ */
+size_t figures_keep_calm(double *values, const double *calibrations, size_t n);
+
 /* Pins the process to @cpu. 0 or -errno. */
 int figures_pin(int cpu);
 

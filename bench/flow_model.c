@@ -31,6 +31,7 @@ static const char usage[] =
 	"  --flows N      flows at a time (3000)\n"
 	"  --policy P     sluice, or the same changes with another way to choose\n"
 	"  --age S        flow_age (30)\n"
+	"  --orderly      one declared change at a time, each after the one before has settled\n"
 	"  --table        losses of all policies by scenario, as Markdown\n";
 
 #define WORLD_S 7200 /* simulated, of each world */
@@ -48,6 +49,7 @@ struct options {
 	enum fm_policy policy;
 	unsigned int age_s;
 	bool table;
+	bool orderly;
 };
 
 static bool takes_new(const struct fm_declared *d)
@@ -76,8 +78,27 @@ static uint32_t pick(struct fm_world *w, bool there)
 	return FM_NOBODY;
 }
 
+/* What a balancer that comes later can tell from the states: who was there before. */
+static bool is_declared(uint32_t kind, const struct fm_declared *d)
+{
+	switch (kind) {
+	case 1:
+		return true;
+	case 2:
+		return d->state == MODEL_STATE_DRAINING || d->state == MODEL_STATE_DISABLED;
+	case 3:
+		return d->state == MODEL_STATE_ACTIVE;
+	case 4:
+		return d->state == MODEL_STATE_FILLING;
+	case 5:
+		return d->state != MODEL_STATE_FILLING;
+	default:
+		return false;
+	}
+}
+
 /* Adds to @what what it does. */
-static void change_one(struct fm_world *w, char *what, size_t room)
+static void change_one(struct fm_world *w, bool orderly, char *what, size_t room)
 {
 	static const char *const names[] = {"add",      "fill",    "remove", "drain",
 					    "activate", "disable", "weigh"};
@@ -86,8 +107,9 @@ static void change_one(struct fm_world *w, char *what, size_t room)
 	struct fm_declared *d = &w->declared[at];
 
 	/* Those that take some away need some left. */
-	if (at == FM_NOBODY || ((kind == 2 || kind == 3 || kind == 5) && takes_new(d) &&
-				count_members(w) <= BACKENDS_LEAST))
+	if (at == FM_NOBODY || (orderly && !is_declared(kind, d)) ||
+	    ((kind == 2 || kind == 3 || kind == 5) && takes_new(d) &&
+	     count_members(w) <= BACKENDS_LEAST))
 		return;
 	switch (kind) {
 	case 0:
@@ -112,11 +134,13 @@ static void change_one(struct fm_world *w, char *what, size_t room)
 static int change(struct fm_world *w, const struct options *o)
 {
 	double spread = o->balancers > 1 && fm_below(&w->random, 2) ? 3 : 0;
-	uint32_t n = fm_below(&w->random, 4) ? 1 : 1 + fm_below(&w->random, 6);
+	uint32_t n = fm_below(&w->random, 4) || o->orderly ? 1 : 1 + fm_below(&w->random, 6);
 	char what[120] = "";
 
+	if (o->orderly && fm_world_moves(w))
+		return 0;
 	for (uint32_t i = 0; i < n; i++)
-		change_one(w, what, sizeof(what));
+		change_one(w, o->orderly, what, sizeof(what));
 	return fm_world_declare(w, *what ? what : " reload", spread);
 }
 
@@ -227,6 +251,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 		{"policy", required_argument, NULL, 'p'},
 		{"age", required_argument, NULL, 'a'},
 		{"table", no_argument, NULL, 'T'},
+		{"orderly", no_argument, NULL, 'o'},
 		{0},
 	};
 	int c;
@@ -254,6 +279,9 @@ static int parse_options(struct options *o, int argc, char **argv)
 			break;
 		case 'a':
 			o->age_s = (unsigned int)strtoul(optarg, NULL, 10);
+			break;
+		case 'o':
+			o->orderly = true;
 			break;
 		case 'T':
 			o->table = true;

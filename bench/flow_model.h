@@ -165,12 +165,14 @@ struct fm_flow {
 	uint16_t backend; /* the one that took its SYN */
 	enum fm_stage stage;
 	bool counted; /* lived when the change came */
+	bool reused;  /* another flow had the same ports before */
 	double began;
 	double ends;
 	double gap;                     /* mean time between its packets */
 	double next;                    /* its next packet */
 	double last[FM_BALANCERS];      /* its last packet through each */
 	uint32_t through[FM_BALANCERS]; /* which balancer that was; 0: none */
+	uint32_t guessed[FM_BALANCERS]; /* ... which sent it elsewhere, and the helper mended it */
 	struct fm_random random;
 };
 
@@ -181,7 +183,10 @@ enum fm_loss {
 	FM_LOSS_DRAINED,  /* its backend left, and the settle time is over */
 	FM_LOSS_OUTLIVED, /* its slot moved, and the settle time is over */
 	FM_LOSS_UNSEEN,   /* came to a balancer that did not know it, and there is no helper */
-	FM_LOSS_UNNAMED, /* ... whose slot names two others: it moved twice, or it learnt otherwise */
+	FM_LOSS_LATE,     /* ... that had not learnt of a change which the other one had made */
+	FM_LOSS_SETTLED,  /* ... that had settled before the other one */
+	FM_LOSS_UNNAMED,  /* ... whose slot names others: it moved twice, or was not declared */
+	FM_LOSS_GUESSED, /* ... that took it for an old flow once, and remembers that after it settled */
 	FM_LOSSES,
 };
 
@@ -201,7 +206,8 @@ struct fm_world {
 	double learns[FM_BALANCERS];   /* when it takes up the newest version */
 	uint32_t serials;
 	struct fm_declared declared[FM_BACKENDS];
-	double left[FM_BACKENDS]; /* when it last took no new flows any more */
+	double left[FM_BACKENDS];     /* when it last took no new flows any more */
+	double disabled[FM_BACKENDS]; /* flows that began by then ended with it */
 	struct fm_version **versions;
 	size_t n_versions;
 	struct fm_flow *flows;
@@ -229,6 +235,9 @@ int fm_world_declare(struct fm_world *w, const char *what, double spread);
 int fm_world_join(struct fm_world *w);
 void fm_world_leave(struct fm_world *w, uint32_t balancer);
 uint32_t fm_world_count(const struct fm_world *w);
+
+/* Is there a balancer whose last change has not settled, or who has not learnt of it? */
+bool fm_world_moves(const struct fm_world *w);
 
 /* Flows that live now are counted from now on. */
 void fm_world_mark(struct fm_world *w);

@@ -16,8 +16,11 @@
 #define HANDSHAKE_S 0.05
 
 const char *const fm_loss_names[FM_LOSSES] = {
-	[FM_LOSS_WRONG] = "wrong",       [FM_LOSS_IDLE] = "idle",     [FM_LOSS_DRAINED] = "drained",
-	[FM_LOSS_OUTLIVED] = "outlived", [FM_LOSS_UNSEEN] = "unseen", [FM_LOSS_UNNAMED] = "unnamed",
+	[FM_LOSS_WRONG] = "wrong",     [FM_LOSS_IDLE] = "idle",
+	[FM_LOSS_DRAINED] = "drained", [FM_LOSS_OUTLIVED] = "outlived",
+	[FM_LOSS_UNSEEN] = "unseen",   [FM_LOSS_LATE] = "late",
+	[FM_LOSS_SETTLED] = "settled", [FM_LOSS_UNNAMED] = "unnamed",
+	[FM_LOSS_GUESSED] = "guessed",
 };
 
 uint64_t fm_random(struct fm_random *random)
@@ -70,7 +73,8 @@ static void choose_life(struct fm_flow *f)
 	while (pick >= kinds[i].of_100)
 		pick -= kinds[i++].of_100;
 	/* One in ten comes back with the same ports. */
-	if (!f->client || fm_below(&f->random, 10)) {
+	f->reused = f->client && !fm_below(&f->random, 10);
+	if (!f->reused) {
 		f->client = (uint32_t)fm_random(&f->random);
 		f->port = (uint16_t)fm_random(&f->random);
 	}
@@ -78,6 +82,7 @@ static void choose_life(struct fm_flow *f)
 	f->ends = f->next + fm_wait(&f->random, kinds[i].life_s);
 	f->gap = kinds[i].gap_s;
 	memset(f->through, 0, sizeof(f->through));
+	memset(f->guessed, 0, sizeof(f->guessed));
 }
 
 /* ------------------------------------------------------------------------------------ the router */
@@ -133,10 +138,15 @@ static bool tracked_since(const struct fm_change *changes, double since)
 /* When the slot last went from @id to another; 0: never, as far as is known. */
 static double moved_from(const struct fm_change *changes, uint32_t id)
 {
-	for (size_t i = 1; i < FM_CHANGES && changes[i].word; i++)
+	double moved = 0;
+
+	for (size_t i = 1; i < FM_CHANGES && changes[i].word; i++) {
 		if (SLUICE_SLOT_CUR(changes[i].word) == id)
 			return changes[i - 1].time;
-	return 0;
+		if (SLUICE_SLOT_OTHER(changes[i].word) == id)
+			moved = changes[i].time;
+	}
+	return moved;
 }
 
 static uint32_t id_of(const struct fm_balancer *b, uint32_t backend)
@@ -159,16 +169,22 @@ static enum fm_loss classify(const struct fm_world *w, const struct fm_flow *f, 
 	double moved = moved_from(changes, id);
 
 	if (named && w->helper)
-		return FM_LOSS_WRONG;
+		return f->guessed[at] == w->serial[at] ? FM_LOSS_GUESSED
+		       : f->reused && !seen            ? FM_LOSS_UNNAMED
+						       : FM_LOSS_WRONG;
 	if (idle && tracked_since(changes, f->last[at]))
 		return named || !w->helper ? FM_LOSS_IDLE : FM_LOSS_UNNAMED;
-	if (!is_member(b->version, f->backend) && w->now - w->left[f->backend] >= FM_SETTLE_S)
+	if (!is_member(b->version, f->backend) && w->now - w->left[f->backend] >= FM_SETTLE_S - 1)
 		return FM_LOSS_DRAINED;
 	if (!(word & SLUICE_SLOT_TRACK) && moved > 0 && b->settled - moved >= FM_SETTLE_S - 1)
 		return FM_LOSS_OUTLIVED;
-	if (!seen)
-		return w->helper ? FM_LOSS_UNNAMED : FM_LOSS_UNSEEN;
-	return FM_LOSS_WRONG;
+	if (seen)
+		return FM_LOSS_WRONG;
+	if (!w->helper)
+		return FM_LOSS_UNSEEN;
+	if (b->n_version + 1 < w->n_versions)
+		return FM_LOSS_LATE;
+	return word & SLUICE_SLOT_TRACK || moved <= 0 ? FM_LOSS_UNNAMED : FM_LOSS_SETTLED;
 }
 
 static void report(const struct fm_world *w, const struct fm_flow *f, uint32_t at, uint32_t slot,
@@ -239,7 +255,7 @@ static void break_flow(struct fm_world *w, struct fm_flow *f, uint32_t at, uint3
 	enum fm_loss loss;
 
 	f->stage = FM_OVER;
-	if (d->there && d->state == MODEL_STATE_DISABLED) {
+	if ((d->there && d->state == MODEL_STATE_DISABLED) || f->began <= w->disabled[f->backend]) {
 		w->ended++;
 		return;
 	}
@@ -261,9 +277,13 @@ static void send_packet(struct fm_world *w, struct fm_flow *f)
 	struct fm_verdict v = fm_balancer_select(w->balancers[at], w->policy, &packet, w->now);
 
 	if (arrives(w, f, w->balancers[at], v)) {
+		/* A balancer whose packets are sent on from elsewhere does not know the flow. */
+		bool direct = fm_balancer_backend(w->balancers[at], v.id) == f->backend;
+
 		f->stage = FM_OPEN;
 		f->last[at] = w->now;
-		f->through[at] = w->serial[at];
+		f->through[at] = direct ? w->serial[at] : 0;
+		f->guessed[at] = direct ? f->guessed[at] : w->serial[at];
 	} else {
 		break_flow(w, f, at, v.slot);
 	}
@@ -290,6 +310,16 @@ static void step(struct fm_world *w, struct fm_flow *f)
 }
 
 /* ----------------------------------------------------------------------------------------- balancers */
+
+bool fm_world_moves(const struct fm_world *w)
+{
+	for (uint32_t i = 0; i < FM_BALANCERS; i++)
+		if (w->serial[i] &&
+		    (isfinite(w->learns[i]) ||
+		     generations_find(&w->balancers[i]->generations, "web")->moving))
+			return true;
+	return false;
+}
 
 static int learn(struct fm_world *w, uint32_t at)
 {
@@ -353,6 +383,9 @@ int fm_world_declare(struct fm_world *w, const char *what, double spread)
 	for (uint32_t i = 0; i < FM_BACKENDS; i++)
 		if (last && is_member(last, i) && !is_member(v, i))
 			w->left[i] = w->now + spread;
+	for (uint32_t i = 0; i < FM_BACKENDS; i++)
+		if (w->declared[i].there && w->declared[i].state == MODEL_STATE_DISABLED)
+			w->disabled[i] = w->now + spread;
 	for (uint32_t i = 0; i < FM_BALANCERS; i++)
 		if (w->serial[i])
 			w->learns[i] = w->now + fm_below(&w->random, 1000) / 1000.0 * spread;
@@ -448,6 +481,8 @@ int fm_world_init(struct fm_world *w, uint32_t n_backends, uint32_t n_balancers,
 		return -ENOMEM;
 	for (uint32_t i = 0; i < FM_BACKENDS; i++)
 		w->declared[i] = (struct fm_declared){i < n_backends, MODEL_STATE_ACTIVE, 100};
+	for (uint32_t i = 0; i < FM_BACKENDS; i++)
+		w->disabled[i] = -1;
 	for (uint32_t i = 0; i < FM_BALANCERS; i++)
 		w->learns[i] = INFINITY;
 	err = fm_world_declare(w, " the first", 0);

@@ -146,6 +146,13 @@ lab_up()
 	fail "sluiced did not start"
 }
 
+# How sluiced's program runs on its port.
+attachment()
+{
+	"$BUILD/sluicectl" -s "$work/control.sock" -j status |
+		jq -r '"\(.version), \(.interfaces[0] | "\(.mode), \(.attach)")"'
+}
+
 # ------------------------------------------------------------------------------------- the ports
 
 ring_before='' queues_before=''
@@ -317,6 +324,7 @@ $counters >/dev/null || fail "\"$counters\" does not work: name a command with -
 [ -n "$json" ] || facts
 note "Sends: $dev, $(fact_driver "$dev"), by $generator"
 [ -z "$rx_dev" ] || note "Receives: $rx_dev, $(fact_driver "$rx_dev")"
+[ -z "$lab" ] || note "Balancer: $(attachment)"
 note
 note "cores  bytes    flows   ring  sent Mpps  forwarded   per core  not fwd%    dropped"
 for n in $cores; do

@@ -123,8 +123,8 @@ goal_table()
 		(setup(1; 1) | most("one backend down, one VIP"; 5; .steps.backend_down.total_ms; " ms")),
 		(setup(10; 1) | most("maps of 10 VIPs x 100 backends"; 32; .map_bytes / 1048576; " MiB")),
 		($plans[] | select(.vips >= 1000)
-			| most("\(.vips) VIPs, \(.pools) pools of \(.backends): cold start"; 10000; .steps.cold_start.total_ms; " ms"),
-			  most("\(.vips) VIPs, \(.pools) pools of \(.backends): reload of one backend"; 1000; .steps.reload_one_backend.total_ms; " ms"))
+			| most("\(.vips) VIPs, pools: \(.pools) x \(.backends) backends, cold start"; 10000; .steps.cold_start.total_ms; " ms"),
+			  most("\(.vips) VIPs, pools: \(.pools) x \(.backends) backends, reload of one backend"; 1000; .steps.reload_one_backend.total_ms; " ms"))
 	'
 }
 
@@ -145,7 +145,7 @@ ring_table()
 plan_table()
 {
 	echo
-	echo "Milliseconds from the text of the config, or a check's verdict, to the last slot written."
+	echo "Milliseconds from the text of the config, or a check's verdict, to the last slot written; the shortest of some rounds."
 	echo
 	echo "| VIPs | pools x backends | maps, MiB | cold start | reload, one backend | reload, nothing | one down | one up |"
 	echo "|---|---|---|---|---|---|---|---|"

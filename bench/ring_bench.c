@@ -16,8 +16,8 @@
 #include "daemon/ring.h"
 
 #define WEIGHT 100u
-#define RUNS 9
-#define RUNS_QUICK 3
+#define RUNS 25
+#define RUNS_QUICK 5
 #define CHANGED_MAX 16 /* members that are changed one after the other, for a mean */
 
 static const char usage[] =
@@ -76,20 +76,24 @@ static int build(struct ring **out, uint32_t size, unsigned int ranks,
 static int time_build(struct figures *out, uint32_t size, unsigned int ranks,
 		      const struct ring_member *members, size_t n, int runs)
 {
-	double ms[RUNS];
+	double ms[RUNS], calibrations[RUNS];
+	struct ring *ring;
+	int err = 0;
 
-	for (int i = 0; i < runs; i++) {
+	figures_urgent(true);
+	for (int i = 0; i < runs && !err; i++) {
 		uint64_t begin = figures_now_ns();
-		struct ring *ring;
-		int err = build(&ring, size, ranks, members, n);
 
-		if (err)
-			return err;
+		err = build(&ring, size, ranks, members, n);
 		ms[i] = (double)(figures_now_ns() - begin) / 1e6;
-		ring_free(ring);
+		calibrations[i] = figures_calibrate_ns();
+		if (!err)
+			ring_free(ring);
 	}
-	*out = figures_of(ms, (size_t)runs);
-	return 0;
+	figures_urgent(false);
+	if (!err)
+		*out = figures_of(ms, figures_keep_calm(ms, calibrations, (size_t)runs));
+	return err;
 }
 
 static double find_balance(const struct ring *ring, size_t n)

@@ -33,6 +33,7 @@ static const char usage[] =
 	"  --quick              few rounds: less than 20 s\n"
 	"  --rounds N           calm samples of each program and scenario (9)\n"
 	"  --cpu N              where to run (the last one)\n"
+	"  --programs LIST      only these of sluice,floor,lru,lru-limited,object\n"
 	"  --lru-entries N      flows that the LRU baseline can hold (4194304; quick: 1048576)\n"
 	"  --object FILE[:PROG] another XDP program, from an object file\n"
 	"  --id N               another XDP program, already loaded (see bpftool prog)\n"
@@ -46,6 +47,7 @@ struct bench {
 	struct targets_options options;
 	bool json;
 	bool quick;
+	bool left_out[TARGET_MAX];
 	unsigned int rounds;
 	struct scenario scenarios[SCENARIOS_MAX];
 	size_t n_scenarios;
@@ -69,6 +71,7 @@ enum {
 	OPT_QUICK = 256,
 	OPT_ROUNDS,
 	OPT_CPU,
+	OPT_PROGRAMS,
 	OPT_LRU,
 	OPT_OBJECT,
 	OPT_ID,
@@ -79,6 +82,7 @@ static const struct option long_options[] = {
 	{"quick", no_argument, NULL, OPT_QUICK},
 	{"rounds", required_argument, NULL, OPT_ROUNDS},
 	{"cpu", required_argument, NULL, OPT_CPU},
+	{"programs", required_argument, NULL, OPT_PROGRAMS},
 	{"lru-entries", required_argument, NULL, OPT_LRU},
 	{"object", required_argument, NULL, OPT_OBJECT},
 	{"id", required_argument, NULL, OPT_ID},
@@ -107,6 +111,23 @@ static unsigned int number(const char *text, unsigned long min, unsigned long ma
 	return (unsigned int)n;
 }
 
+static void choose_programs(struct bench *b, char *names)
+{
+	for (enum target_kind kind = 0; kind < TARGET_MAX; kind++)
+		b->left_out[kind] = true;
+	for (char *name = strsep(&names, ","); name; name = strsep(&names, ",")) {
+		enum target_kind kind = 0;
+
+		while (kind < TARGET_MAX && strcmp(name, target_name(kind)) != 0)
+			kind++;
+		if (kind == TARGET_MAX) {
+			fprintf(stderr, "\"%s\" is not a program\n%s", name, usage);
+			exit(2);
+		}
+		b->left_out[kind] = false;
+	}
+}
+
 static void read_options(struct bench *b, int argc, char **argv)
 {
 	int option;
@@ -124,6 +145,9 @@ static void read_options(struct bench *b, int argc, char **argv)
 			break;
 		case OPT_CPU:
 			b->options.cpu = (int)number(optarg, 0, 1023);
+			break;
+		case OPT_PROGRAMS:
+			choose_programs(b, optarg);
 			break;
 		case OPT_LRU:
 			b->options.lru_entries = number(optarg, 1, 1u << 28);
@@ -183,7 +207,7 @@ static int open_cells(struct bench *b, struct diag *diag)
 		return -ENOMEM;
 	for (size_t i = 0; i < b->n_scenarios; i++) {
 		for (enum target_kind kind = 0; kind < TARGET_MAX && !err; kind++) {
-			if (!targets_serve(b->targets, kind, &b->scenarios[i]))
+			if (b->left_out[kind] || !targets_serve(b->targets, kind, &b->scenarios[i]))
 				continue;
 			err = cell_open(&b->cells[b->n_cells], b->targets, &b->scenarios[i], kind,
 					(unsigned int)b->n_cells, diag);

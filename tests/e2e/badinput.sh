@@ -74,7 +74,8 @@ configs_of_all_kinds()
 		'vip "www": the name is taken'
 	bad_config "a VIP twice" "s/tcp\"; } \\);/tcp\"; }, ${same/PORT/80} );/" \
 		'198.18.0.80 port 80 tcp is vip "www" already'
-	bad_config "a backend of the other family" 's/198\.18\.1\.12/2001:db8::12/' 'family'
+	bad_config "GUE without a source" 's/name = "web";/& tunnel = { type = "gue"; };/' \
+		'source is missing'
 	bad_config "a pool that is not there" 's/pool = "web"/pool = "wep"/' 'did you mean "web"?'
 	bad_config "a check that is not there" 's/"none"/"http"/' \
 		'check type "http" is not supported yet'
@@ -117,9 +118,10 @@ starts_of_all_kinds()
 		"$LAB/good.conf" >"$LAB/sluice.conf"
 	refused 'is not on a BPF file system' lab_sluiced
 	echo "no privileges"
-	sed "s|$LAB/control.sock|$own/control.sock|; s|$LAB/bpf/sluice|$LAB/bpf/other|" \
+	sed "s|$LAB/control.sock|$own/control.sock|; s|$LAB/bpf/sluice|$LAB/bpf/other|;
+		s|$LAB/state|$own/state|" \
 		"$LAB/good.conf" >"$LAB/sluice.conf"
-	refused 'it takes root' lab_in lb "${NOBODY[@]}" "$LAB/own/sluiced" -c "$LAB/sluice.conf"
+	refused 'needs root' lab_in lb "${NOBODY[@]}" "$LAB/own/sluiced" -c "$LAB/sluice.conf"
 	echo "no config file"
 	rm "$LAB/sluice.conf"
 	refused 'sluice.conf: No such file' lab_sluiced
