@@ -97,6 +97,16 @@ static bool is_declared(uint32_t kind, const struct fm_declared *d)
 	}
 }
 
+/* Does a state still tell of a change that has settled? Filled ones are to be made active, drained removed. */
+static bool is_untidy(const struct fm_world *w)
+{
+	for (uint32_t i = 0; i < FM_BACKENDS; i++)
+		if (w->declared[i].there && (w->declared[i].state == MODEL_STATE_FILLING ||
+					     w->declared[i].state == MODEL_STATE_DRAINING))
+			return true;
+	return false;
+}
+
 /* Adds to @what what it does. */
 static void change_one(struct fm_world *w, bool orderly, char *what, size_t room)
 {
@@ -104,10 +114,11 @@ static void change_one(struct fm_world *w, bool orderly, char *what, size_t room
 					    "activate", "disable", "weigh"};
 	uint32_t kind = fm_below(&w->random, 7), at = pick(w, kind > 1);
 	size_t used = strlen(what);
-	struct fm_declared *d = &w->declared[at];
+	struct fm_declared *d = &w->declared[at == FM_NOBODY ? 0 : at];
 
 	/* Those that take some away need some left. */
-	if (at == FM_NOBODY || (orderly && !is_declared(kind, d)) ||
+	if (at == FM_NOBODY ||
+	    (orderly && (!is_declared(kind, d) || ((kind & 1) && is_untidy(w)))) ||
 	    ((kind == 2 || kind == 3 || kind == 5) && takes_new(d) &&
 	     count_members(w) <= BACKENDS_LEAST))
 		return;

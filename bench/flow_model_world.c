@@ -172,13 +172,14 @@ static enum fm_loss classify(const struct fm_world *w, const struct fm_flow *f, 
 		return f->guessed[at] == w->serial[at] ? FM_LOSS_GUESSED
 		       : f->reused && !seen            ? FM_LOSS_UNNAMED
 						       : FM_LOSS_WRONG;
-	if (idle && tracked_since(changes, f->last[at]))
-		return named || !w->helper ? FM_LOSS_IDLE : FM_LOSS_UNNAMED;
+	idle = idle && tracked_since(changes, f->last[at]);
+	if (idle && !w->helper)
+		return FM_LOSS_IDLE;
 	if (!is_member(b->version, f->backend) && w->now - w->left[f->backend] >= FM_SETTLE_S - 1)
 		return FM_LOSS_DRAINED;
 	if (!(word & SLUICE_SLOT_TRACK) && moved > 0 && b->settled - moved >= FM_SETTLE_S - 1)
 		return FM_LOSS_OUTLIVED;
-	if (seen)
+	if (seen && !idle)
 		return FM_LOSS_WRONG;
 	if (!w->helper)
 		return FM_LOSS_UNSEEN;
