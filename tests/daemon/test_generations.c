@@ -313,8 +313,7 @@ static void changes_before_the_settling_keep_the_first_old_generation(void **sta
 		  {400, "a b d", "a b d <- a b c:0, 400 600 4000"},
 		  {500, "a d", "a d <- a b c:0, 500 800 4000"}}},
 		{"none before",
-		 {{100, "a+", "a <- , 100 103 3700"},
-		  {200, "a+ b+", "a b <- a, 200 203 3800"}}},
+		 {{100, "a+", "a <- , 100 103 3700"}, {200, "a+ b+", "a b <- a, 200 203 3800"}}},
 	};
 
 	(void)state;
