@@ -164,7 +164,7 @@ lint: check-layers
 		"-DDECLARE_LIBXDP_OPTS(t, n, ...)=struct t n = {__VA_ARGS__}" \
 		"-DDECLARE_LIBBPF_OPTS(t, n, ...)=struct t n = {__VA_ARGS__}" \
 		"-DLIBBPF_OPTS(t, n, ...)=struct t n = {__VA_ARGS__}" \
-		"-Djson_array_foreach(a, i, v)=for (i = 0; (v = json_array_get(a, i)); i++)" \
+		"-Djson_array_foreach(a, i, v)=while ((v = json_array_get(a, i = 0)))" \
 		config control daemon $(filter-out %.bpf.c,$(wildcard bench/*.c))
 	$(Q)shellcheck -x $(SH_FILES)
 
