@@ -330,7 +330,8 @@ lab_helper_start()
 {
 	local i=$1 backends
 
-	backends=$(seq -f '--backend 198.18.1.%.0f' 11 $((10 + $(cat "$LAB/backends"))))
+	backends=$(seq -f '--backend 198.18.1.%.0f' 11 $((10 + $(cat "$LAB/backends")))
+		seq -f '--backend 2001:db8:1::%.0f' 11 $((10 + $(cat "$LAB/backends"))))
 	# shellcheck disable=SC2086 # a list
 	lab_spawn "web$i" "helper-$i" env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluice-helper" \
 		-i eth0 --pin-dir "$LAB/bpf/helper-$i" $backends "${@:2}"
