@@ -14,16 +14,29 @@ struct {
 	__type(value, __u64);
 } passed SEC(".maps");
 
-SEC("xdp")
-int pass(struct xdp_md *ctx)
+static __always_inline int count_and_pass(void)
 {
 	__u32 key = 0;
 	__u64 *count = bpf_map_lookup_elem(&passed, &key);
 
-	(void)ctx;
 	if (count)
 		__sync_fetch_and_add(count, 1);
 	return XDP_PASS;
+}
+
+SEC("xdp")
+int pass(struct xdp_md *ctx)
+{
+	(void)ctx;
+	return count_and_pass();
+}
+
+/* The same for frames of several buffers. */
+SEC("xdp.frags")
+int pass_frags(struct xdp_md *ctx)
+{
+	(void)ctx;
+	return count_and_pass();
 }
 
 char _license[] SEC("license") = "GPL";
