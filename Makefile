@@ -67,7 +67,7 @@ TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
 C_FILES := $(wildcard xdp/*.[ch] config/*.[ch] control/*.[ch] daemon/*.[ch] bench/*.[ch] bench/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 SH_FILES := $(wildcard tests/*.sh tests/*/*.sh bench/*.sh) .ci/run
 
-.PHONY: all tests deps demo check vm-check bench check-layers lint format install uninstall clean
+.PHONY: all tests deps demo check fuzz vm-check bench check-layers lint format install uninstall clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -141,6 +141,29 @@ demo: deps
 check: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run.sh $(B)
+
+# Any bytes as configs and as frames, with sanitizers, FUZZ_SECONDS each; inputs that led to something
+# new are kept in build/fuzz.
+FUZZ_SECONDS = 300
+FUZZ = build/fuzz/load build/fuzz/packet
+FUZZ_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) -iquote . -g -O1 -fsanitize=address,undefined \
+	-fno-sanitize-recover=all
+# Unrolled as BPF wants it, what is to be watched takes minutes to compile.
+build/fuzz/tests/host/program.o: FUZZ_CFLAGS += $(HOST_CFLAGS) -mllvm -pragma-unroll-threshold=0 -Wno-pass-failed
+build/fuzz/load: $(patsubst %.c,build/fuzz/%.o,tests/fuzz/fuzz_load.c $(config_SRC))
+build/fuzz/packet: $(patsubst %.c,build/fuzz/%.o,tests/fuzz/fuzz_packet.c $(HOST_SRC) tests/lib/frame.c) $(DAEMON_A)
+
+build/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$<)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+$(FUZZ):
+	$(call say,LD,$@)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS_daemon) -lcmocka
+
+fuzz: deps
+	$(Q)$(MAKE) --no-print-directory $(FUZZ)
+	$(Q)tests/fuzz/run.sh load $(FUZZ_SECONDS)
+	$(Q)tests/fuzz/run.sh packet $(FUZZ_SECONDS)
 
 # QUICK=1: a minute instead of ten. DOCS=1: the report goes into docs/performance.md.
 bench:

@@ -2,10 +2,6 @@
 /*
  * libFuzzer target: any bytes as a config file. A file that is refused must have a message, one
  * that is accepted must have none and keep what config/model.h promises.
- *
- *	clang -g -O1 -std=gnu11 -D_GNU_SOURCE -iquote . -fsanitize=fuzzer,address,undefined \
- *		tests/fuzz/fuzz_load.c config/[a-z]*.c -lconfig -o build/fuzz_load
- *	build/fuzz_load -max_len=4096 CORPUS config
  */
 #include <stdint.h>
 #include <stdio.h>
