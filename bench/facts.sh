@@ -66,12 +66,17 @@ fact_mitigations()
 	echo "${list:-none}"
 }
 
+# A network namespace of one's own does not show these.
 fact_jit()
 {
-	if [ "$(cat /proc/sys/net/core/bpf_jit_enable 2>/dev/null)" = 0 ]; then
+	local on=/proc/sys/net/core/bpf_jit_enable harden=/proc/sys/net/core/bpf_jit_harden
+
+	if [ ! -r $harden ]; then
+		echo "not known"
+	elif [ "$(cat $on)" = 0 ]; then
 		echo off
 	else
-		echo "on, hardening $(cat /proc/sys/net/core/bpf_jit_harden 2>/dev/null || echo '?')"
+		echo "on, hardening $(cat $harden)"
 	fi
 }
 

@@ -13,7 +13,7 @@
 #     --port N          the VIP's (80)
 #     --counters CMD    prints the balancer's counters ("sluicectl -j counters"; "ssh lb sluicectl -j counters")
 #     --rx-dev DEV      the balancer's port, when it is in this machine: its queues and rings are set, its
-#                       drops read
+#                       drops counted
 #     --cores LIST      (1)            as many queues, by --rx-dev; in the lab also as many senders
 #     --senders N       cores that send (as --cores)
 #     --sizes LIST      (64 512 1514)  bytes of a frame, without FCS
@@ -24,7 +24,7 @@
 #     -j                one JSON document for each row, instead of the table
 #
 # A row: what was set; sent and forwarded, million packets a second; the latter for each core; how many of
-# the packets were not forwarded, and how many of those the balancer itself dropped.
+# the packets were not forwarded, how many of those the ports dropped, and how many the balancer.
 set -eu
 cd "$(dirname "$0")/.."
 # shellcheck source=bench/facts.sh
@@ -199,11 +199,36 @@ read_counters()
 		"fragment_lost")).value) | add) // 0)"'
 }
 
+# What the sending port could not send, and the receiving one (if it is here) not take in.
+read_port_drops()
+{
+	ip -s -j link show dev "$dev" | jq '.[0].stats64.tx.dropped'
+	[ -z "$rx_dev" ] || ip -s -j link show dev "$rx_dev" |
+		jq '.[0].stats64.rx | (.dropped // 0) + (.missed_errors // 0) + (.over_errors // 0)'
+}
+
+port_drops()
+{
+	read_port_drops | jq -s add
+}
+
 # ----------------------------------------------------------------------------------- the generators
 
 put()
 {
 	echo "$2" >"$PKTGEN/$1" || fail "pktgen: $1 does not take \"$2\""
+}
+
+# Its threads take their time to let a device go.
+add_device()
+{
+	local try
+
+	for try in {1..50}; do
+		echo "add_device $dev@$1" >"$PKTGEN/kpktgend_$1" 2>/dev/null && return
+		sleep 0.2
+	done
+	fail "pktgen: kpktgend_$1 does not take $dev@$1 ($try times)"
 }
 
 # send_pktgen SENDERS SIZE FLOWS: sets sent, ns.
@@ -216,7 +241,7 @@ send_pktgen()
 	base=$((10 << 24 | 1))
 	last=$((base + $3 - 1))
 	for ((i = 0; i < $1; i++)); do
-		put "kpktgend_$i" "add_device $dev@$i"
+		add_device "$i"
 		for setting in "count $count" "pkt_size $2" "clone_skb 0" "delay 0" "flag QUEUE_MAP_CPU" \
 			"dst_mac $mac" "dst $vip" "udp_dst_min $port" "udp_dst_max $port" \
 			"udp_src_min 1024" "udp_src_max 1024" "flag IPSRC_RND" \
@@ -269,31 +294,31 @@ settle()
 print_row()
 {
 	awk -v cores="$1" -v size="$2" -v flows="$3" -v ring="$4" -v sent="$5" -v ns="$6" \
-		-v forwarded="$7" -v dropped="$8" -v json="$json" 'BEGIN {
+		-v forwarded="$7" -v port="$8" -v dropped="$9" -v json="$json" 'BEGIN {
 		mpps = sent * 1000 / ns
 		out = forwarded * 1000 / ns
 		lost = sent ? 100 * (sent - forwarded) / sent : 0
 		if (json)
 			format = "{\"cores\": %d, \"bytes\": %d, \"flows\": %d, \"ring\": \"%s\", " \
 				"\"sent_mpps\": %.4f, \"forwarded_mpps\": %.4f, \"per_core_mpps\": %.4f, " \
-				"\"not_forwarded_percent\": %.3f, \"dropped\": %d}\n"
+				"\"not_forwarded_percent\": %.3f, \"port_drops\": %d, \"dropped\": %d}\n"
 		else
-			format = "%5d %6d %8d %6s %10.4f %10.4f %10.4f %9.3f %10d\n"
-		printf format, cores, size, flows, ring, mpps, out, out / cores, lost, dropped
+			format = "%5d %6d %8d %6s %10.4f %10.4f %10.4f %9.3f %10d %8d\n"
+		printf format, cores, size, flows, ring, mpps, out, out / cores, lost, port, dropped
 	}'
 }
 
 row()
 {
-	local before_forwarded before_dropped
+	local before_forwarded before_dropped before_port
 
 	set_port "$1" "$4"
 	settle
-	before_forwarded=$forwarded before_dropped=$dropped
+	before_forwarded=$forwarded before_dropped=$dropped before_port=$(port_drops)
 	"send_$generator" "${senders:-$1}" "$2" "$3"
 	settle
 	print_row "$1" "$2" "$3" "$4" "$sent" "$ns" $((forwarded - before_forwarded)) \
-		$((dropped - before_dropped))
+		$(($(port_drops) - before_port)) $((dropped - before_dropped))
 }
 
 choose_generator()
@@ -326,7 +351,7 @@ note "Sends: $dev, $(fact_driver "$dev"), by $generator"
 [ -z "$rx_dev" ] || note "Receives: $rx_dev, $(fact_driver "$rx_dev")"
 [ -z "$lab" ] || note "Balancer: $(attachment)"
 note
-note "cores  bytes    flows   ring  sent Mpps  forwarded   per core  not fwd%    dropped"
+note "cores  bytes    flows   ring  sent Mpps  forwarded   per core  not fwd% port drops  dropped"
 for n in $cores; do
 	for ring in ${rings:--}; do
 		for size in $sizes; do
