@@ -10,7 +10,7 @@ set -eu
 PACKAGES="$*
 	make gcc libc6-dev clang libclang-rt-14-dev bpftool pkg-config
 	libbpf-dev libxdp-dev libmnl-dev libconfig-dev libjansson-dev libpcap-dev libsystemd-dev
-	libcmocka-dev clang-format libclang-rt-14-dev cppcheck shellcheck
+	libcmocka-dev clang-format cppcheck shellcheck
 	nginx curl jq iproute2 ethtool procps util-linux iputils-ping traceroute
 "
 
