@@ -7,17 +7,12 @@ set -eu
 # shellcheck source=tests/lib/lab.sh
 . "$(dirname "$0")/../lib/lab.sh"
 
-# loader ARGUMENTS...: xdp-loader on the balancer, with the lab's BPF file system, and the dispatcher that
-# is installed with sluice: Debian 12's own one takes no sluice from kernel 6.12 on.
-loader()
+# other attach|detach|list PORT ...: as another user of libxdp, with the lab's BPF file system, and the
+# dispatcher that is installed with sluice (docs/operating.md says when).
+other()
 {
-	lab_in lb env LIBXDP_BPFFS="$LAB/bpf" LIBXDP_OBJECT_PATH="$LAB/lib" xdp-loader "$@"
-}
-
-# programs PORT: "PRIORITY NAME ID" of each that the port's dispatcher calls, in order.
-programs()
-{
-	loader status "$1" | awk '$1 == "=>" { print $2, $3, $4 }'
+	lab_in lb env LIBXDP_BPFFS="$LAB/bpf" LIBXDP_OBJECT_PATH="$LAB/lib" \
+		"$LAB_BUILD/tests/tools/beside" "$@"
 }
 
 # others PORT NAME...: these programs are on the port, in this order.
@@ -25,14 +20,14 @@ others()
 {
 	local names
 
-	names=$(programs "$1" | cut -d' ' -f2 | xargs)
+	names=$(other list "$1" | cut -d' ' -f2 | xargs)
 	[ "$names" = "${*:2}" ] || lab_fail "on $1: \"$names\", expected \"${*:2}\""
 }
 
 # id_of NAME [PRIORITY]
 id_of()
 {
-	programs eth0 | awk -v name="$1" -v priority="${2:-}" \
+	other list eth0 | awk -v name="$1" -v priority="${2:-}" \
 		'$2 == name && (priority == "" || $1 == priority) { print $3 }'
 }
 
@@ -51,8 +46,8 @@ shares()
 	local found
 
 	found=$(lab_query status ".interfaces[] | select(.name == \"$1\") | \"\(.attach) \(.program_id)\"")
-	[ "$found" = "dispatcher $(programs "$1" | awk '$2 == "sluice" { print $3 }')" ] ||
-		lab_fail "status of $1: $found; there are: $(programs "$1")"
+	[ "$found" = "dispatcher $(other list "$1" | awk '$2 == "sluice" { print $3 }')" ] ||
+		lab_fail "status of $1: $found; there are: $(other list "$1")"
 }
 
 serves()
@@ -107,16 +102,16 @@ die_halfway()
 	lab_spawn lb sluiced env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluiced" -c "$LAB/sluice.conf"
 	LAB_POLL_S=0 lab_wait_for 20 both || lab_fail "there never were both"
 	lab_kill sluiced KILL
-	echo "  left behind: $(programs eth0 | cut -d' ' -f2 | xargs)"
+	echo "  left behind: $(other list eth0 | cut -d' ' -f2 | xargs)"
 	lab_sluiced_start
 	others eth0 pass sluice pass
 }
 
 other_comes_and_goes()
 {
-	loader load --prio 90 eth0 "$LAB_PASS"
+	other attach eth0 "$LAB_PASS" 90
 	others eth0 pass sluice pass pass
-	loader unload --id "$(id_of pass 90)" eth0
+	other detach eth0 "$(id_of pass 90)"
 	others eth0 pass sluice pass
 	shares eth0
 }
@@ -136,12 +131,11 @@ larger_limits()
 	shares eth0
 }
 
-command -v xdp-loader >/dev/null || lab_skip "there is no xdp-loader (package xdp-tools)"
 lab_up 2
 mkdir "$LAB/lib"
 cp "$LAB_BUILD/xdp/dispatcher.bpf.o" "$LAB/lib/xdp-dispatcher.o"
-loader load --prio 10 eth0 "$LAB_PASS"
-loader status eth0 | grep -q xdp_dispatcher || lab_skip "the kernel lets libxdp have no dispatcher"
+other attach eth0 "$LAB_PASS" 10
+other list eth0 >/dev/null || lab_skip "the kernel lets libxdp have no dispatcher"
 
 echo "the other was there before"
 lab_config '' '' >"$LAB/sluice.conf"
@@ -153,7 +147,7 @@ serves "at first"
 [ "$(seen 10)" -ge $((before + 60)) ] || lab_fail "the other program saw $(($(seen 10) - before)) packets"
 
 echo "another comes later, and sees what is left to it"
-loader load --prio 70 eth0 "$LAB_PASS"
+other attach eth0 "$LAB_PASS" 70
 others eth0 pass sluice pass
 before=$(seen 70)
 serves "beside two"

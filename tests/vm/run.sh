@@ -19,7 +19,7 @@ shift
 TESTS=${*:-xdp/ daemon/datapath daemon/link e2e/decap e2e/beside}
 CACHE=${SLUICE_VM_CACHE:-/var/tmp/sluice-vm}
 KERNELS=${SLUICE_VM_KERNELS:-6.1 6.12}
-PACKAGES=(qemu-system-x86 busybox-static kmod cpio xz-utils xdp-tools)
+PACKAGES=(qemu-system-x86 busybox-static kmod cpio xz-utils)
 MODULES=(virtio_pci 9pnet_virtio 9p overlay) # that lead to the root file system
 LIMIT_S=1800                                 # for one machine
 
