@@ -141,7 +141,7 @@ demo: deps
 
 check: deps
 	$(Q)$(MAKE) --no-print-directory tests
-	$(Q)tests/run.sh $(B)
+	$(Q)tests/run.sh $(B) $(SUITES)
 
 # Any bytes as configs and as frames, with sanitizers, FUZZ_SECONDS each; inputs that led to something
 # new are kept in build/fuzz.
