@@ -27,15 +27,14 @@ static __always_inline struct bpf_sock *socket_find(struct packet *pkt)
 	return bpf_skc_lookup_tcp(pkt->ctx, &tuple, sizeof(tuple.ipv6), netns, 0);
 }
 
-/* Does the packet, an ACK, answer a SYN cookie of the listener? */
+/* Does the packet, an ACK, answer a SYN cookie of the listener? (An ICMP error has no flags.) */
 static __always_inline int socket_gave_cookie(struct packet *pkt, const struct tunnel *t,
 					      struct bpf_sock *listener)
 {
 	struct tcphdr *tcp = packet_at(pkt, pkt->l4, sizeof(*tcp));
 	void *ip;
 
-	if (!FEATURE(COOKIES) || pkt->kind != PACKET_FLOW || !(pkt->tcp_flags & INNER_TCP_ACK) ||
-	    !tcp)
+	if (!FEATURE(COOKIES) || !(pkt->tcp_flags & INNER_TCP_ACK) || !tcp)
 		return 0;
 	if (pkt->family == 4) {
 		ip = packet_at(pkt, t->inner, sizeof(struct iphdr));
