@@ -276,7 +276,7 @@ static int hold(const char *address, unsigned int port, size_t n, unsigned int p
 	struct sockaddr_storage addr;
 	socklen_t size;
 	sigset_t set;
-	int signals;
+	int signals, status;
 
 	addr = parse_address(address, port, &size);
 	load.list = calloc(n + 1, sizeof(*load.list));
@@ -293,7 +293,9 @@ static int hold(const char *address, unsigned int port, size_t n, unsigned int p
 	alarm(0);
 	printf("open %zu\n", n);
 	fflush(stdout);
-	return talk(&load, signals);
+	status = talk(&load, signals);
+	free(load.list);
+	return status;
 }
 
 int main(int argc, char **argv)
