@@ -218,14 +218,17 @@ static int try_shared(struct xdp_program **out, unsigned int ifindex, enum xdp_a
 	return (int)libxdp_get_error(*out);
 }
 
-/* Through libxdp's dispatcher; through ours where the kernel does not take the program there. */
+/*
+ * Through libxdp's dispatcher; through ours where the kernel takes the program there neither new
+ * (-EINVAL) nor from the dispatcher before (then libxdp tries to attach alone: -EBUSY).
+ */
 static int shared_attach(struct xdp_program **out, unsigned int ifindex, enum xdp_attach_mode mode,
 			 const struct attach_program *program)
 {
 	_cleanup_(dispatcher_fini) struct dispatcher ours = {0};
 	int err = try_shared(out, ifindex, mode, program);
 
-	if (err == -EINVAL && dispatcher_init(&ours) == 0)
+	if ((err == -EINVAL || err == -EBUSY) && dispatcher_init(&ours) == 0)
 		err = try_shared(out, ifindex, mode, program);
 	return err;
 }
@@ -237,7 +240,7 @@ static int shared_detach(struct xdp_program *program, unsigned int ifindex,
 	_cleanup_(dispatcher_fini) struct dispatcher ours = {0};
 	int err = xdp_program__detach(program, (int)ifindex, mode, 0);
 
-	if (err == -EINVAL && dispatcher_init(&ours) == 0)
+	if (err && dispatcher_init(&ours) == 0)
 		err = xdp_program__detach(program, (int)ifindex, mode, 0);
 	return err;
 }

@@ -103,7 +103,7 @@ how_ended()
 {
 	if [ "$1" = 124 ] || [ "$1" = 137 ]; then
 		echo "took longer than $LIMIT_S s"
-	elif [ "$1" -gt 128 ]; then
+	elif [ "$1" -gt 128 ] && kill -l $(($1 - 128)) >/dev/null 2>&1; then
 		echo "ended by SIG$(kill -l $(($1 - 128)))"
 	else
 		echo "exit status $1"
