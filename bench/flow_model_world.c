@@ -172,11 +172,15 @@ static enum fm_loss classify(const struct fm_world *w, const struct fm_flow *f, 
 		return f->guessed[at] == w->serial[at] ? FM_LOSS_GUESSED
 		       : f->reused && !seen            ? FM_LOSS_UNNAMED
 						       : FM_LOSS_WRONG;
+	/* With the ports of a flow that was there just before it may have begun after that. */
+	if (f->began <= w->expired[f->backend] ||
+	    (!is_member(b->version, f->backend) &&
+	     (w->now - w->left[f->backend] >= FM_SETTLE_S - 1 ||
+	      f->began > w->left[f->backend])))
+		return FM_LOSS_DRAINED;
 	idle = idle && tracked_since(changes, f->last[at]);
 	if (idle && !w->helper)
 		return FM_LOSS_IDLE;
-	if (!is_member(b->version, f->backend) && w->now - w->left[f->backend] >= FM_SETTLE_S - 1)
-		return FM_LOSS_DRAINED;
 	if (!(word & SLUICE_SLOT_TRACK) && moved > 0 && b->settled - moved >= FM_SETTLE_S - 1)
 		return FM_LOSS_OUTLIVED;
 	if (seen && !idle)
@@ -317,7 +321,7 @@ bool fm_world_moves(const struct fm_world *w)
 	for (uint32_t i = 0; i < FM_BALANCERS; i++)
 		if (w->serial[i] &&
 		    (isfinite(w->learns[i]) ||
-		     generations_find(&w->balancers[i]->generations, "web")->moving))
+		     generations_find(&w->balancers[i]->generations, "web", NULL)->moving))
 			return true;
 	return false;
 }
@@ -383,10 +387,13 @@ int fm_world_declare(struct fm_world *w, const char *what, double spread)
 	w->versions[w->n_versions++] = v;
 	for (uint32_t i = 0; i < FM_BACKENDS; i++)
 		if (last && is_member(last, i) && !is_member(v, i))
-			w->left[i] = w->now + spread;
-	for (uint32_t i = 0; i < FM_BACKENDS; i++)
+			w->left[i] = w->now;
+	for (uint32_t i = 0; i < FM_BACKENDS; i++) {
 		if (w->declared[i].there && w->declared[i].state == MODEL_STATE_DISABLED)
 			w->disabled[i] = w->now + spread;
+		if (last && !is_member(last, i) && w->now - w->left[i] >= FM_SETTLE_S - 1)
+			w->expired[i] = w->now;
+	}
 	for (uint32_t i = 0; i < FM_BALANCERS; i++)
 		if (w->serial[i])
 			w->learns[i] = w->now + fm_below(&w->random, 1000) / 1000.0 * spread;
@@ -483,7 +490,7 @@ int fm_world_init(struct fm_world *w, uint32_t n_backends, uint32_t n_balancers,
 	for (uint32_t i = 0; i < FM_BACKENDS; i++)
 		w->declared[i] = (struct fm_declared){i < n_backends, MODEL_STATE_ACTIVE, 100};
 	for (uint32_t i = 0; i < FM_BACKENDS; i++)
-		w->disabled[i] = -1;
+		w->disabled[i] = w->expired[i] = -1;
 	for (uint32_t i = 0; i < FM_BALANCERS; i++)
 		w->learns[i] = INFINITY;
 	err = fm_world_declare(w, " the first", 0);

@@ -275,6 +275,7 @@ struct model {
 	struct model_limits limits;
 	uint32_t hash_seed;      /* seed of the flow hash: 0 means Katran's constants */
 	unsigned int flow_age_s; /* a flow that is silent for longer is forgotten */
+	unsigned int tcp_age_s;  /* ... a TCP connection, at least flow_age_s */
 	unsigned int settle_s;   /* a change of a VIP's members settles after so long */
 	unsigned int echo_rate;  /* echo replies a second and CPU */
 	unsigned int error_rate; /* "too big" messages a second and CPU */
@@ -295,6 +296,7 @@ struct model {
 #define MODEL_LIMIT_FLOWS 131072u
 #define MODEL_LIMIT_FRAGMENTS 4096u
 #define MODEL_FLOW_AGE_S 30u
+#define MODEL_TCP_AGE_S 3600u
 #define MODEL_SETTLE_S 300u
 #define MODEL_SETTLE_S_MAX 86400u
 #define MODEL_ECHO_RATE 1000u

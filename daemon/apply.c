@@ -119,10 +119,13 @@ static void write_backend(struct datapath *dp, const struct plan_backend *step,
 }
 
 static int write_ring(struct datapath *dp, const struct plan *plan, const struct plan_ring *ring,
-		      struct before *before)
+		      struct plan_words *cache, struct before *before)
 {
 	uint32_t *slots = (uint32_t *)dp->program.mapped[MAP_RINGS].data + ring->base;
+	const uint32_t *words = plan_words_get(cache, plan, ring);
 
+	if (!words)
+		return -ENOMEM;
 	if (ring->live) {
 		before->slots = malloc(ring->owners->ring->size * sizeof(*slots));
 		if (!before->slots)
@@ -130,7 +133,7 @@ static int write_ring(struct datapath *dp, const struct plan *plan, const struct
 		memcpy(before->slots, slots, ring->owners->ring->size * sizeof(*slots));
 	}
 	for (uint32_t i = 0; i < ring->owners->ring->size; i++) {
-		uint32_t word = plan_slot(plan, ring, i, slots[i]);
+		uint32_t word = plan_word(ring, words[i], slots[i]);
 
 		if (slots[i] != word)
 			__atomic_store_n(&slots[i], word, __ATOMIC_RELEASE);
@@ -166,7 +169,7 @@ static int write_row(struct datapath *dp, enum map_id map, const void *key, cons
 }
 
 static int do_step(struct datapath *dp, const struct plan *plan, const struct plan_step *step,
-		   struct before *before)
+		   struct plan_words *words, struct before *before)
 {
 	const struct plan_target *target;
 	const struct plan_row *row;
@@ -176,7 +179,7 @@ static int do_step(struct datapath *dp, const struct plan *plan, const struct pl
 		write_backend(dp, &plan->backends[step->index], before);
 		return 0;
 	case PLAN_RING:
-		return write_ring(dp, plan, &plan->rings[step->index], before);
+		return write_ring(dp, plan, &plan->rings[step->index], words, before);
 	case PLAN_TARGET:
 		target = &plan->targets[step->index];
 		write_target(dp, target->index, &target->target, before);
@@ -236,13 +239,14 @@ static struct before *make_notes(const struct plan *plan)
 static int do_steps(struct datapath *dp, const struct plan *plan, struct before *notes,
 		    size_t *done)
 {
+	_cleanup_(plan_words_fini) struct plan_words words = {0};
 	size_t note = 0;
 	int err = 0;
 
 	for (*done = 0; *done < plan->n_steps; ++*done) {
 		const struct plan_step *step = &plan->steps[*done];
 
-		err = do_step(dp, plan, step, &notes[note]);
+		err = do_step(dp, plan, step, &words, &notes[note]);
 		if (err)
 			break;
 		note += step->kind != PLAN_ROW;

@@ -13,6 +13,7 @@
 #include "config/load.h"
 #include "daemon/flow_table.h"
 #include "daemon/log.h"
+#include "daemon/settle.h"
 
 struct engine {
 	struct model *model;
@@ -35,6 +36,7 @@ struct candidate {
 	bool (*settles)(void *ctx,
 			const struct generation_vip *vip); /* which moves end; NULL: none */
 	void *ctx;
+	bool dismisses; /* those who left are gone at once */
 };
 
 /* ------------------------------------------------------------------------------------ the parts */
@@ -52,10 +54,13 @@ static size_t list_addresses(const struct model *model, const struct generations
 	for (size_t p = 0; p < model->n_pools; p++)
 		for (size_t i = 0; i < model->pools[p].n_backends; i++)
 			out[n++] = model->pools[p].backends[i].address;
-	for (size_t v = 0; v < generations->n; v++)
-		for (size_t i = 0;
-		     generations->vips[v].moving && i < generations->vips[v].old.n_members; i++)
-			out[n++] = generations->vips[v].old.members[i].address;
+	for (size_t v = 0; v < generations->n; v++) {
+		const struct generation *old = &generations->vips[v].old;
+
+		for (size_t i = 0; generations->vips[v].moving && i < old->n_members; i++)
+			if (!old->members[i].gone)
+				out[n++] = old->members[i].address;
+	}
 	return n;
 }
 
@@ -272,12 +277,13 @@ static void restore(struct engine *e)
 /* The generations for the candidate, without the moves that end. */
 static int make_generations(struct engine *e, const struct candidate *c, struct generations *out)
 {
-	int64_t now = time(NULL);
-	int err = generations_next(out, &e->generations, c->model, c->wishes, now);
+	int err = generations_next(out, &e->generations, c->model, c->wishes, time(NULL));
 
 	for (size_t i = 0; !err && c->settles && i < out->n; i++)
 		if (out->vips[i].moving && c->settles(c->ctx, &out->vips[i]))
-			generations_settle(out, out->vips[i].vip, now);
+			generation_vip_settle(&out->vips[i]);
+	if (!err && c->dismisses)
+		generations_dismiss(out);
 	return err;
 }
 
@@ -339,63 +345,59 @@ static void refresh(void *ctx)
 
 /* ------------------------------------------------------------------------------------------ settling */
 
-/*
- * Whether a live flow of the VIP is with another backend than its slot's owner. An entry does not say
- * whose VIP it is: one that is with a backend of the VIP's ring counts, which can only delay.
- */
-struct need {
+/* A look at the flow table for one ring after the other; rings with the same owners share the answer. */
+struct look {
 	const struct engine *engine;
-	const struct desired_vip *vip;
-	bool found;
+	const struct owners *last;
+	bool needed; /* by a live flow: the old generation of `last` */
 };
 
-static bool is_owner(const struct need *need, uint32_t id)
+static bool stop_at_need(void *ctx, const struct flow_entry *entry)
 {
-	const struct engine *e = need->engine;
-	const struct desired_owners *o = &need->vip->owners;
+	const struct settle *settle = ctx;
 
-	for (size_t i = 0; i < need->vip->vip->pool->n_backends; i++)
-		if (e->plan->backend_ids[o->first + i] == id)
-			return true;
-	for (size_t i = 0; o->old && i < o->n_old; i++)
-		if (e->plan->backend_ids[o->old_members[i]] == id)
-			return true;
-	return false;
+	return !settle_needs_old(settle, entry->slot, entry->backend);
 }
 
-static bool needs_old(void *ctx, const struct flow_entry *entry)
+static const struct owners *find_owners(const struct engine *e, const struct generation_vip *g)
 {
-	struct need *need = ctx;
-	const struct engine *e = need->engine;
-	uint32_t cur, other;
+	for (size_t i = 0; i < e->desired->n_vips && !*g->pool; i++)
+		if (strcmp(e->desired->vips[i].vip->name, g->vip) == 0)
+			return &e->desired->vips[i].owners;
+	for (size_t i = 0; i < e->desired->n_targets; i++) {
+		const struct desired_target *t = &e->desired->targets[i];
 
-	if (entry->slot >= need->vip->owners.ring->size)
-		return true;
-	desired_slot(e->desired, &need->vip->owners, entry->slot, &cur, &other);
-	need->found = (cur == DESIRED_NOBODY || e->plan->backend_ids[cur] != entry->backend) &&
-		      is_owner(need, entry->backend);
-	return !need->found;
-}
-
-static bool vip_needs_old(const struct engine *e, const char *name)
-{
-	struct need need = {.engine = e};
-
-	for (size_t i = 0; i < e->desired->n_vips; i++) {
-		if (strcmp(e->desired->vips[i].vip->name, name) != 0)
-			continue;
-		need.vip = &e->desired->vips[i];
-		flow_table_each(e->datapath, needs_old, &need);
+		if (t->owners.ring && strcmp(t->target->pool->name, g->pool) == 0 &&
+		    strcmp(e->desired->vips[t->vip].vip->name, g->vip) == 0)
+			return &t->owners;
 	}
-	return need.found;
+	return NULL;
+}
+
+static bool needs_old(struct look *look, const struct generation_vip *g)
+{
+	const struct engine *e = look->engine;
+	const struct owners *owners = find_owners(e, g);
+	_cleanup_(settle_fini) struct settle settle = {0};
+
+	if (!owners)
+		return false;
+	if (look->last && owners_equal(look->last, owners))
+		return look->needed;
+	/* Without memory it is looked again later. */
+	if (settle_init(&settle, e->desired, owners, e->plan->backend_ids))
+		return true;
+	look->needed = !flow_table_each(e->datapath, stop_at_need, &settle);
+	look->last = owners;
+	return look->needed;
 }
 
 /* Is its time over, or does no live flow need it any more, where it may end early? */
-static bool is_due(void *ctx, const struct generation_vip *vip)
+static bool is_due(void *ctx, const struct generation_vip *g)
 {
 	int64_t now = time(NULL);
 
-	return now >= vip->limit || (now >= vip->soonest && !vip_needs_old(ctx, vip->vip));
+	return now >= g->limit || (now >= g->soonest && !needs_old(ctx, g));
 }
 
 static bool is_named(void *ctx, const struct generation_vip *vip)
@@ -407,22 +409,25 @@ static int on_settle_timer(sd_event_source *source, uint64_t usec, void *ctx)
 {
 	_cleanup_(diag_fini) struct diag diag = {0};
 	struct engine *e = ctx;
+	struct look look = {.engine = e};
 	struct candidate c = {
 		.model = e->model,
 		.wishes = &e->wishes,
 		.settles = is_due,
-		.ctx = e,
+		.ctx = &look,
 	};
-	bool due = false;
+	bool due = false, left = generations_next_leave(&e->generations) <= time(NULL);
 
 	(void)source;
 	(void)usec;
 	for (size_t i = 0; i < e->generations.n && !due; i++)
-		due = e->generations.vips[i].moving && is_due(e, &e->generations.vips[i]);
-	if (due && bring_into_force(e, &c, NULL, &diag))
+		due = e->generations.vips[i].moving && is_due(&look, &e->generations.vips[i]);
+	if ((due || left) && bring_into_force(e, &c, NULL, &diag))
 		log_diag(LOG_LEVEL_ERROR, &diag);
 	else if (due)
 		log_info("rings: a change has settled");
+	if (left)
+		log_info("rings: the time of backends that left is over");
 	arm_settle_timer(e);
 	return 0;
 }

@@ -26,6 +26,7 @@ struct planner {
 	struct diag *diag;
 	struct sluice_ring *vip_rings; /* of desired->vips: where each lies */
 	struct layout_areas areas;
+	struct plan_words words;
 };
 
 /* A place for one more element of an array; NULL without memory. */
@@ -296,35 +297,63 @@ static int place_ring(struct planner *p, const struct ring *ring, const struct s
 
 static uint32_t id_of(const struct plan *plan, uint32_t backend)
 {
-	return backend == DESIRED_NOBODY ? 0 : plan->backend_ids[backend];
+	return backend == OWNERS_NOBODY ? 0 : plan->backend_ids[backend];
 }
 
-uint32_t plan_slot(const struct plan *plan, const struct plan_ring *ring, uint32_t slot,
-		   uint32_t before)
+const uint32_t *plan_words_get(struct plan_words *w, const struct plan *plan,
+			       const struct plan_ring *ring)
 {
-	uint32_t cur, other;
-	bool track;
+	const struct owners *owners = ring->owners;
 
-	desired_slot(plan->desired, ring->owners, slot, &cur, &other);
-	if (other == DESIRED_NOBODY)
-		other = cur;
-	track = ring->owners->old && (desired_slot_moves(plan->desired, ring->owners, slot, cur) ||
-				      (ring->live && before & SLUICE_SLOT_TRACK));
-	return SLUICE_SLOT(id_of(plan, cur), id_of(plan, other), track);
+	if (w->of && owners_equal(w->of, owners))
+		return w->words;
+	if (w->room < owners->ring->size) {
+		uint32_t *words = reallocarray(w->words, owners->ring->size, sizeof(*words));
+
+		if (!words)
+			return NULL;
+		w->words = words;
+		w->room = owners->ring->size;
+	}
+	for (uint32_t i = 0; i < owners->ring->size; i++) {
+		struct owners_slot s = owners_of(owners, i);
+
+		w->words[i] = SLUICE_SLOT(id_of(plan, s.cur),
+					  id_of(plan, s.other == OWNERS_NOBODY ? s.cur : s.other),
+					  s.track) |
+			      (s.keep ? SLUICE_SLOT_KEEP : 0);
+	}
+	w->of = owners;
+	return w->words;
+}
+
+void plan_words_fini(struct plan_words *w)
+{
+	free(w->words);
+	*w = (struct plan_words){0};
+}
+
+static uint64_t count_changed(const struct plan_ring *ring, const uint32_t *words,
+			      const uint32_t *before)
+{
+	uint32_t keep = ring->live && ring->owners->old ? SLUICE_SLOT_TRACK : 0, changed = 0;
+
+	for (uint32_t i = 0; i < ring->owners->ring->size; i++)
+		changed += before[i] != (words[i] | (before[i] & keep));
+	return changed;
 }
 
 /* A step for the ring, if a slot of it differs. */
 static int add_ring(struct planner *p, const struct plan_ring *ring)
 {
+	const uint32_t *words = plan_words_get(&p->words, p->plan, ring);
 	struct plan *plan = p->plan;
 	struct plan_ring *list;
-	uint64_t changed = 0;
+	uint64_t changed;
 
-	for (uint32_t i = 0; i < ring->owners->ring->size; i++) {
-		uint32_t before = p->running->slots[ring->base + i];
-
-		changed += before != plan_slot(plan, ring, i, before);
-	}
+	if (!words)
+		return -ENOMEM;
+	changed = count_changed(ring, words, &p->running->slots[ring->base]);
 	if (!changed)
 		return 0;
 	plan->slots += changed;
@@ -834,6 +863,7 @@ int plan_build(struct plan **out, struct running *running, const struct desired 
 	if (!err)
 		err = plan_devices(&p);
 	layout_areas_fini(&p.areas);
+	plan_words_fini(&p.words);
 	free(p.vip_rings);
 	if (err)
 		plan_free(p.plan);

@@ -168,7 +168,7 @@ struct shares {
 	uint32_t moving;
 };
 
-static int count_shares(const struct engine_view *view, const struct desired_owners *owners,
+static int count_shares(const struct engine_view *view, const struct owners *owners,
 			struct shares *s)
 {
 	size_t n = view->desired->n_backends;
@@ -180,13 +180,12 @@ static int count_shares(const struct engine_view *view, const struct desired_own
 	if (!s->slots || !s->leaving)
 		return -1;
 	for (uint32_t slot = 0; slot < owners->ring->size; slot++) {
-		uint32_t cur, other;
+		struct owners_slot of = owners_of(owners, slot);
 
-		desired_slot(view->desired, owners, slot, &cur, &other);
-		if (cur != DESIRED_NOBODY)
-			s->slots[cur]++;
-		if (other != cur && other != DESIRED_NOBODY) {
-			s->leaving[other]++;
+		if (of.cur != OWNERS_NOBODY)
+			s->slots[of.cur]++;
+		if (of.track && of.other != of.cur && of.other != OWNERS_NOBODY) {
+			s->leaving[of.other]++;
 			s->moving++;
 		}
 	}
@@ -216,7 +215,7 @@ static json_t *owners_document(const struct engine_view *view, const struct shar
 
 json_t *report_ring(const struct engine_view *view, const char *name)
 {
-	const struct generation_vip *g = generations_find(view->generations, name);
+	const struct generation_vip *g = generations_find(view->generations, name, NULL);
 	json_t *doc = NULL;
 	struct shares s;
 

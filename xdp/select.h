@@ -74,7 +74,8 @@ static __always_inline int select_is_tracked(const struct packet *pkt, __u32 wor
 
 /*
  * A flow that is known goes where it went. One that is not and does not begin is an old one where the
- * slot moves: it belongs to the slot's other owner. UDP shows no beginning: not known is new.
+ * slot moves: it belongs to the slot's other owner, unless the slot says that it is cur's. UDP shows no
+ * beginning: not known is new.
  */
 static __always_inline void select_by_flow(struct packet *pkt, __u32 word, int fixed)
 {
@@ -91,7 +92,8 @@ static __always_inline void select_by_flow(struct packet *pkt, __u32 word, int f
 		return;
 	}
 	backend = SLUICE_SLOT_OTHER(word);
-	if (!fixed && !syn && word & SLUICE_SLOT_TRACK && pkt->dst.proto == IPPROTO_TCP &&
+	if (!fixed && !syn && (word & (SLUICE_SLOT_TRACK | SLUICE_SLOT_KEEP)) == SLUICE_SLOT_TRACK &&
+	    pkt->dst.proto == IPPROTO_TCP &&
 	    backend != SLUICE_SLOT_CUR(word) && backend_serves(backend)) {
 		stats_event(pkt, SLUICE_EVENT_FLOW_OLD);
 		pkt->backend_id = backend;
@@ -186,7 +188,7 @@ static __always_inline int select_usual(struct packet *pkt)
 {
 	__u32 word;
 
-	if (pkt->vip_flags)
+	if (pkt->vip_flags & SLUICE_VIP_OPTIONS)
 		return 0;
 	word = select_slot(pkt);
 	if (word & SLUICE_SLOT_TRACK)

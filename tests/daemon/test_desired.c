@@ -67,7 +67,7 @@ static void build(const struct desired_port *ports, desired_nexthop_fn *nexthop,
 /* How many slots of a VIP's ring the backend owns. */
 static unsigned int slots_of(size_t vip, size_t backend)
 {
-	const struct desired_owners *o = &lab.desired->vips[vip].owners;
+	const struct owners *o = &lab.desired->vips[vip].owners;
 	unsigned int n = 0;
 
 	for (uint32_t i = 0; i < o->ring->size; i++)
@@ -555,7 +555,7 @@ static struct owner owner_of(uint32_t backend)
 {
 	struct owner owner = {.name = "nobody"};
 
-	if (backend == DESIRED_NOBODY)
+	if (backend == OWNERS_NOBODY)
 		return owner;
 	assert_true(backend < lab.desired->n_backends);
 	strcpy(owner.pool, lab.desired->backends[backend].pool->name);
@@ -567,11 +567,10 @@ static struct owner owner_of(uint32_t backend)
 static void read_owners(struct owner cur[4093], struct owner other[4093])
 {
 	for (uint32_t i = 0; i < 4093; i++) {
-		uint32_t c, o;
+		struct owners_slot s = owners_of(&lab.desired->vips[0].owners, i);
 
-		desired_slot(lab.desired, &lab.desired->vips[0].owners, i, &c, &o);
-		cur[i] = owner_of(c);
-		other[i] = owner_of(o);
+		cur[i] = owner_of(s.cur);
+		other[i] = owner_of(s.other);
 	}
 }
 

@@ -893,7 +893,7 @@ static bool moves(const char *vip)
 	const struct generation_vip *v;
 
 	lab.view = engine_view(lab.engine);
-	v = generations_find(lab.view.generations, vip);
+	v = generations_find(lab.view.generations, vip, NULL);
 	return v && v->moving;
 }
 
@@ -949,11 +949,11 @@ static void a_restart_goes_on_with_a_move(void **state)
 	order(ENGINE_ACTIVATE, "a", NULL, 0);
 	order(ENGINE_WEIGHT, "b", NULL, 300);
 	read_ring("www", before);
-	limit = generations_find(lab.view.generations, "www")->limit;
+	limit = generations_find(lab.view.generations, "www", NULL)->limit;
 	stop();
 	start(plain);
 	assert_true(moves("www"));
-	assert_int_equal(generations_find(lab.view.generations, "www")->limit, limit);
+	assert_int_equal(generations_find(lab.view.generations, "www", NULL)->limit, limit);
 	read_ring("www", after);
 	assert_memory_equal(before, after, sizeof(before));
 	settle(NULL);

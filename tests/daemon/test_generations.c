@@ -148,7 +148,7 @@ static const char *text_of(const struct generation_vip *v, char out[TEXT_MAX])
 
 static void assert_vip(const struct generations *g, const char *vip, const char *expected)
 {
-	const struct generation_vip *v = generations_find(g, vip);
+	const struct generation_vip *v = generations_find(g, vip, NULL);
 	char text[TEXT_MAX];
 
 	assert_non_null(v);
@@ -528,7 +528,7 @@ static void vips_come_go_and_change_apart(void **state)
 	add_vip(two, "mail", "post", "", 1, "c d");
 	next(&g, two, NULL, 100);
 	assert_int_equal(g.n, 2);
-	assert_null(generations_find(&g, "ftp"));
+	assert_null(generations_find(&g, "ftp", NULL));
 
 	add_vip(changed, "mail", "post", "", 1, "c d-");
 	add_vip(changed, "www", "web", "", 0, "a b");
@@ -538,7 +538,7 @@ static void vips_come_go_and_change_apart(void **state)
 	assert_vip(&g, "ftp", "e f <- e, 200 203 3800");
 	assert_vip(&g, "mail", "c <- c d, 200 500 500");
 	assert_vip(&g, "www", "a b");
-	assert_int_equal(generations_find(&g, "www")->since, 100);
+	assert_int_equal(generations_find(&g, "www", NULL)->since, 100);
 
 	/* By another name it is a new one, which knows nothing of d. */
 	add_vip(renamed, "smtp", "post", "", 1, "c");
@@ -548,7 +548,7 @@ static void vips_come_go_and_change_apart(void **state)
 
 	next(&g, empty, NULL, 400);
 	assert_int_equal(g.n, 0);
-	assert_null(generations_find(&g, "smtp"));
+	assert_null(generations_find(&g, "smtp", NULL));
 	next(&g, two, NULL, 500);
 	assert_vip(&g, "mail", "c d");
 }
@@ -585,7 +585,7 @@ static void limits_are_each_vip_s_own(void **state)
 /* Both rings of www. */
 static void rings_text(const struct generations *g, char out[TEXT_MAX])
 {
-	const struct generation_vip *v = generations_find(g, "www");
+	const struct generation_vip *v = generations_find(g, "www", NULL);
 
 	assert_non_null(v);
 	out[0] = '\0';
@@ -746,11 +746,11 @@ static void saved_generations_come_back(void **state)
 
 	(void)state;
 	fill(&g);
-	assert_true(generations_find(&g, "dns")->back);
+	assert_true(generations_find(&g, "dns", NULL)->back);
 	assert_comes_back(&g);
 	load(&loaded);
-	assert_names(&generations_find(&loaded, "tls")->old, "web-2/xa web-2/xb");
-	assert_names(&generations_find(&loaded, "six")->now, "six/a");
+	assert_names(&generations_find(&loaded, "tls", NULL)->old, "web-2/xa web-2/xb");
+	assert_names(&generations_find(&loaded, "six", NULL)->now, "six/a");
 	generations_fini(&loaded);
 
 	save(&none);
@@ -1002,12 +1002,12 @@ static void random_changes_keep_what_always_holds(void **state)
 
 			now += pick(&seed, 4) ? pick(&seed, 200) : pick(&seed, 4000);
 			generations_settle(&g, pick(&seed, 8) ? NULL : "www", now);
-			v = generations_find(&g, "www");
+			v = generations_find(&g, "www", NULL);
 			before = v ? *v : before;
 			random_pool(&seed, pool);
 			model = model_of(pool);
 			next(&g, model, NULL, now);
-			v = generations_find(&g, "www");
+			v = generations_find(&g, "www", NULL);
 			assert_non_null(v);
 			assert_true(v->since <= now);
 			if (v->moving) {

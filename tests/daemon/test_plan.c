@@ -451,7 +451,9 @@ static void apply_step(const struct plan_step *step)
 {
 	const struct plan_backend *backend;
 	const struct plan_target *target;
+	_cleanup_(plan_words_fini) struct plan_words cache = {0};
 	const struct plan_ring *ring;
+	const uint32_t *words;
 
 	switch (step->kind) {
 	case PLAN_ROW:
@@ -465,10 +467,12 @@ static void apply_step(const struct plan_step *step)
 		break;
 	case PLAN_RING:
 		ring = &world.plan->rings[step->index];
+		words = plan_words_get(&cache, world.plan, ring);
+		assert_non_null(words);
 		assert_true(ring->base + ring->owners->ring->size <= world.running.n_slots);
 		for (uint32_t i = 0; i < ring->owners->ring->size; i++)
 			world.slots[ring->base + i] =
-				plan_slot(world.plan, ring, i, world.slots[ring->base + i]);
+				plan_word(ring, words[i], world.slots[ring->base + i]);
 		break;
 	case PLAN_TARGET:
 		target = &world.plan->targets[step->index];
@@ -1488,14 +1492,14 @@ static void random_wanted(char *text, size_t size)
 }
 
 /* Who has which number. */
-struct owners {
+struct numbers {
 	struct sluice_backend backends[IDS_MAX];
 	struct sluice_name names[IDS_MAX];
 	struct sluice_target targets[TARGETS_MAX];
 	struct rows vips[2];
 };
 
-static void owners_fini(struct owners *o)
+static void numbers_fini(struct numbers *o)
 {
 	rows_fini(&o->vips[0]);
 	rows_fini(&o->vips[1]);
@@ -1503,7 +1507,7 @@ static void owners_fini(struct owners *o)
 
 static const enum map_id vip_maps[] = {MAP_VIPS, MAP_PREFIXES};
 
-static void note_owners(struct owners *o)
+static void note_numbers(struct numbers *o)
 {
 	memcpy(o->backends, world.backends, sizeof(o->backends));
 	memcpy(o->names, world.names, sizeof(o->names));
@@ -1517,7 +1521,7 @@ static void note_owners(struct owners *o)
 	}
 }
 
-static bool same_owner(const struct owners *before, uint32_t id)
+static bool same_owner(const struct numbers *before, uint32_t id)
 {
 	return before->backends[id].encap != SLUICE_ENCAP_NONE &&
 	       addr_equal(&before->backends[id].addr, &world.backends[id].addr) &&
@@ -1525,7 +1529,7 @@ static bool same_owner(const struct owners *before, uint32_t id)
 }
 
 /* Ids have stayed with their owners, or have a higher generation. */
-static void check_backend_ids(const struct owners *before)
+static void check_backend_ids(const struct numbers *before)
 {
 	for (uint32_t id = 1; id < world.running.n_ids; id++) {
 		const struct sluice_backend *old = &before->backends[id],
@@ -1543,7 +1547,7 @@ static void check_backend_ids(const struct owners *before)
 	}
 }
 
-static void check_other_ids(const struct owners *before)
+static void check_other_ids(const struct numbers *before)
 {
 	for (size_t m = 0; m < 2; m++)
 		for (size_t i = 0; i < before->vips[m].n; i++) {
@@ -1566,17 +1570,18 @@ static void check_other_ids(const struct owners *before)
 }
 
 /* The ring's words are those of its owners. */
-static void check_words(const struct sluice_ring *ring, const struct desired_owners *owners)
+static void check_words(const struct sluice_ring *ring, const struct owners *owners)
 {
 	assert_int_equal(ring->size, owners->ring->size);
 	for (uint32_t s = 0; s < ring->size; s++) {
-		uint32_t word = world.slots[ring->base + s], cur, other;
+		uint32_t word = world.slots[ring->base + s];
+		struct owners_slot of = owners_of(owners, s);
+		uint32_t cur = of.cur, other = of.other;
 
-		desired_slot(world.desired, owners, s, &cur, &other);
 		assert_int_equal(SLUICE_SLOT_CUR(word),
-				 cur == DESIRED_NOBODY ? 0 : world.plan->backend_ids[cur]);
+				 cur == OWNERS_NOBODY ? 0 : world.plan->backend_ids[cur]);
 		assert_int_equal(SLUICE_SLOT_OTHER(word),
-				 other == DESIRED_NOBODY ? 0 : world.plan->backend_ids[other]);
+				 other == OWNERS_NOBODY ? 0 : world.plan->backend_ids[other]);
 		if (owners->old)
 			assert_true(cur == other || word & SLUICE_SLOT_TRACK);
 		else
@@ -1675,10 +1680,10 @@ static void check_areas(void)
 
 static void change_at_random(void)
 {
-	_cleanup_(owners_fini) struct owners before;
+	_cleanup_(numbers_fini) struct numbers before;
 	char text[1024];
 
-	note_owners(&before);
+	note_numbers(&before);
 	if (!below(3))
 		for (size_t i = 0; i < world.generations.n; i++)
 			generations_settle(&world.generations, world.generations.vips[i].vip,
