@@ -57,8 +57,10 @@
  *   Equal on balancers that declare the same.
  *
  * flows
- *   {"size": 131072, "age_s": 30, "established": 12, "handshakes": 3, "moving_vips": 1,
- *    "backends": [{"name": "web-1", "pool": "web", "flows": 4}]}
+ *   {"size": 131072, "age_s": 30, "tcp_age_s": 3600, "established": 12, "handshakes": 3,
+ *    "moving_vips": 1,
+ *    "backends": [{"name": "web-1", "pool": "web", "flows": 4,
+ *                  "leaving": false}]}         it left a ring, and its time there is not over
  *   with --purge: {"purged": 15}
  *
  * settle

@@ -119,6 +119,27 @@ static size_t count_present(const struct desired *d)
 	return n;
 }
 
+/* Do the flows of the backend that @b was in `from` keep it in @to? */
+static bool has_flows_left(const struct desired *to, const struct desired_backend *b)
+{
+	for (size_t i = count_present(to); i < to->n_backends; i++)
+		if (addr_equal(&to->backends[i].record.addr, &b->record.addr) &&
+		    strcmp(to->backends[i].pool->name, b->pool->name) == 0)
+			return true;
+	return false;
+}
+
+static void tell_removed(const struct changes *c, const struct desired *to,
+			 const struct desired_backend *b)
+{
+	if (has_flows_left(to, b))
+		say(c,
+		    "backend %s of pool %s: removed; the flows that it has stay for %u s at most",
+		    b->backend->name, b->pool->name, to->model->settle_s);
+	else
+		tell_backend(c, b, "removed");
+}
+
 static void walk_backends(const struct changes *c, const struct desired *from,
 			  const struct desired *to)
 {
@@ -131,7 +152,7 @@ static void walk_backends(const struct changes *c, const struct desired *from,
 		int order = !a[i] ? 1 : !b[j] ? -1 : compare_backends(&a[i], &b[j]);
 
 		if (order < 0)
-			tell_backend(c, a[i], "removed");
+			tell_removed(c, to, a[i]);
 		else if (order > 0)
 			tell_backend(c, b[j], "added");
 		else

@@ -141,8 +141,7 @@ static json_t *run_reload(const struct command *command, struct engine *engine, 
 	struct engine_view view;
 
 	(void)command;
-	(void)args;
-	if (engine_reload(engine, &result, diag)) {
+	if (engine_reload(engine, json_is_true(json_object_get(args, "now")), &result, diag)) {
 		json_decref(changes);
 		return NULL;
 	}

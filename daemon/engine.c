@@ -22,6 +22,7 @@ struct engine {
 	struct desired *desired;
 	struct plan *plan; /* the last one: its ids are in force */
 	sd_event_source *settle_timer;
+	sd_event_source *sweep_timer;
 	struct link *link;
 	struct datapath *datapath;
 	struct ring_cache rings;
@@ -36,7 +37,7 @@ struct candidate {
 	bool (*settles)(void *ctx,
 			const struct generation_vip *vip); /* which moves end; NULL: none */
 	void *ctx;
-	bool dismisses; /* those who left are gone at once */
+	bool dismisses; /* backends that the model has no more lose their flows */
 };
 
 /* ------------------------------------------------------------------------------------ the parts */
@@ -283,7 +284,7 @@ static int make_generations(struct engine *e, const struct candidate *c, struct 
 		if (out->vips[i].moving && c->settles(c->ctx, &out->vips[i]))
 			generation_vip_settle(&out->vips[i]);
 	if (!err && c->dismisses)
-		generations_dismiss(out);
+		generations_dismiss(out, c->model);
 	return err;
 }
 
@@ -450,6 +451,34 @@ int engine_settle(struct engine *e, const char *vip, struct engine_result *resul
 	return bring_into_force(e, &c, result, diag);
 }
 
+#define SWEEP_USEC (UINT64_C(3600) * 1000000)
+
+/* What the flow table forgot must be gone before its time wraps. */
+static int on_sweep_timer(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	struct engine *e = ctx;
+	size_t swept = flow_table_sweep(e->datapath);
+
+	if (swept)
+		log_debug("flow table: %zu old entries cleared", swept);
+	sd_event_source_set_time(source, usec + SWEEP_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* 0 or -errno. */
+static int add_timers(struct engine *e, sd_event *event)
+{
+	int err = sd_event_add_time(event, &e->settle_timer, CLOCK_MONOTONIC, 0, 0, on_settle_timer,
+				    e);
+
+	if (err >= 0)
+		err = sd_event_source_set_enabled(e->settle_timer, SD_EVENT_OFF);
+	if (err >= 0)
+		err = sd_event_add_time_relative(event, &e->sweep_timer, CLOCK_MONOTONIC,
+						 SWEEP_USEC, 0, on_sweep_timer, e);
+	return err < 0 ? err : 0;
+}
+
 /* ------------------------------------------------------------------------------------- start, stop */
 
 static void log_ports(const struct engine *e)
@@ -477,12 +506,11 @@ static int start(struct engine *e, sd_event *event, struct model *model, struct 
 		err = generations_load(&e->generations, model->state_dir, diag);
 	if (err)
 		return err;
-	err = sd_event_add_time(event, &e->settle_timer, CLOCK_MONOTONIC, 0, 0, on_settle_timer, e);
-	if (err < 0) {
+	err = add_timers(e, event);
+	if (err) {
 		diag_add(diag, NULL, 0, "making a timer: %s", strerror(-err));
 		return err;
 	}
-	sd_event_source_set_enabled(e->settle_timer, SD_EVENT_OFF);
 	err = link_new(&e->link, event, refresh, e);
 	if (err) {
 		diag_add(diag, NULL, 0, "opening rtnetlink: %s", strerror(-err));
@@ -514,7 +542,8 @@ void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	sd_event_source_unref(e->settle_timer);
+	sd_event_source_disable_unref(e->settle_timer);
+	sd_event_source_disable_unref(e->sweep_timer);
 	datapath_free(e->datapath);
 	link_free(e->link);
 	desired_free(e->desired);
@@ -546,10 +575,10 @@ static int check_fixed(const struct model *now, const struct model *next, struct
 	return diag->n > before ? -EINVAL : 0;
 }
 
-int engine_reload(struct engine *e, struct engine_result *result, struct diag *diag)
+int engine_reload(struct engine *e, bool at_once, struct engine_result *result, struct diag *diag)
 {
 	_cleanup_(model_freep) struct model *model = NULL;
-	struct candidate c = {.wishes = &e->wishes};
+	struct candidate c = {.wishes = &e->wishes, .dismisses = at_once};
 	int err = load_file(&model, e->model->file, diag);
 
 	if (!err)

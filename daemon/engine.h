@@ -42,8 +42,12 @@ struct engine_result {
 	void *ctx;
 };
 
-/* Reads the config file anew and brings it into force. 0, or -errno with messages; then all is as before. */
-int engine_reload(struct engine *engine, struct engine_result *result, struct diag *diag);
+/*
+ * Reads the config file anew and brings it into force. Backends that it has no more keep their flows for
+ * settle_s, or, with @at_once, lose them. 0, or -errno with messages; then all is as before.
+ */
+int engine_reload(struct engine *engine, bool at_once, struct engine_result *result,
+		  struct diag *diag);
 
 /* What the operator can ask for. */
 enum engine_order {

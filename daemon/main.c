@@ -84,7 +84,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)info;
 	sd_notify(0, "RELOADING=1");
 	log_info("config: reload, asked for by a signal");
-	if (engine_reload(d->engine, &result, &diag)) {
+	if (engine_reload(d->engine, false, &result, &diag)) {
 		log_diag(LOG_LEVEL_ERROR, &diag);
 		log_error("config: not reloaded, the one in force stays");
 	}
