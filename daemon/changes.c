@@ -73,12 +73,13 @@ static void compare_backend(const struct changes *c, const struct desired_backen
 		say(c, "backend %s of pool %s: address %s -> %s", name, pool,
 		    addr_print(&from->record.addr, old), addr_print(&to->record.addr, new));
 	if (from->state != to->state)
-		say(c, "backend %s of pool %s: %s -> %s, %s", name, pool,
+		say(c, "backend %s of pool %s: %s -> %s, by the %s", name, pool,
 		    model_state_name(from->state), model_state_name(to->state),
-		    to->state_wished ? "by the operator" : "by the config");
+		    desired_source_name(to->state_wished, to->state_advised));
 	if (from->weight != to->weight)
-		say(c, "backend %s of pool %s: weight %u -> %u, %s", name, pool, from->weight,
-		    to->weight, to->weight_wished ? "by the operator" : "by the config");
+		say(c, "backend %s of pool %s: weight %u -> %u, by the %s", name, pool,
+		    from->weight, to->weight,
+		    desired_source_name(to->weight_wished, to->weight_advised));
 	if (from->way != to->way)
 		say(c, "backend %s of pool %s: next hop %s -> %s", name, pool,
 		    desired_way_name(from->way), desired_way_name(to->way));

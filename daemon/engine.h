@@ -13,6 +13,7 @@
 #include "config/diag.h"
 #include "daemon/changes.h"
 #include "daemon/datapath.h"
+#include "daemon/health.h"
 
 struct engine;
 
@@ -25,6 +26,7 @@ struct engine_view {
 	const uint32_t *backend_ids; /* of desired->backends */
 	const uint32_t *vip_ids;     /* of desired->vips */
 	const struct datapath *datapath;
+	const struct health *health;
 	time_t started;
 	time_t loaded; /* when the config was last read */
 };

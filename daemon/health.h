@@ -28,6 +28,7 @@ struct health_view {
 	bool known;
 	const char *reason;          /* of the last result; "" if there is none. The health's */
 	int64_t since;               /* of up or down, seconds since the epoch; 0: not known */
+	int64_t before_s;            /* how long it was the other one before; 0: not known */
 	unsigned int weight_percent; /* slow start and agent; 100 */
 	bool drain;                  /* an agent asks for it */
 	bool maint;                  /* an agent asks for it */

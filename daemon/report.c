@@ -123,11 +123,6 @@ static json_t *nexthop_document(const struct desired_backend *b)
 	return hop;
 }
 
-static const char *who(bool wished)
-{
-	return wished ? "operator" : "config";
-}
-
 static json_t *backend_document(const struct engine_view *view, size_t i, uint32_t flows)
 {
 	const struct desired_backend *b = &view->desired->backends[i];
@@ -139,10 +134,11 @@ static json_t *backend_document(const struct engine_view *view, size_t i, uint32
 			 addr_print(&b->backend->address, text), "id",
 			 (json_int_t)view->backend_ids[i], "state",
 			 b->leaving ? "removed" : model_state_name(b->state), "state_by",
-			 who(b->state_wished), "weight", (json_int_t)b->weight, "weight_by",
-			 who(b->weight_wished), "nexthop", nexthop_document(b), "packets",
-			 (json_int_t)c.packets, "bytes", (json_int_t)c.bytes, "flows",
-			 (json_int_t)flows);
+			 desired_source_name(b->state_wished, b->state_advised), "weight",
+			 (json_int_t)b->weight, "weight_by",
+			 desired_source_name(b->weight_wished, b->weight_advised), "nexthop",
+			 nexthop_document(b), "packets", (json_int_t)c.packets, "bytes",
+			 (json_int_t)c.bytes, "flows", (json_int_t)flows);
 }
 
 json_t *report_backends(const struct engine_view *view)
