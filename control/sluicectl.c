@@ -55,7 +55,7 @@ struct command {
 };
 
 static run_fn run_plain, run_backend, run_drain, run_weight, run_vip, run_flows, run_reload,
-	run_help;
+	run_health, run_watch, run_help;
 
 static const struct command commands[] = {
 	{"status", "", "the daemon: config, interfaces, sizes", 0, 0, 0, run_plain, print_status},
@@ -81,6 +81,10 @@ static const struct command commands[] = {
 	 print_digest},
 	{"flows", "[VIP] [--purge]", "the flows that are known, by backend", 0, 1, OPTION_PURGE,
 	 run_flows, print_flows},
+	{"health", "[BACKEND]", "the checks: targets, results, what is next", 0, 1, 0, run_health,
+	 print_health},
+	{"watch", "", "what changes, as it happens, until interrupted", 0, 0, 0, run_watch,
+	 print_event},
 	{"settle", "[VIP]", "ends a change now: its old owners are forgotten", 0, 1, 0, run_vip,
 	 print_settle},
 	{"help", "", "this text", 0, 0, 0, run_help, NULL},
@@ -218,6 +222,51 @@ static int run_reload(const struct command *command, const struct options *optio
 {
 	(void)operands;
 	return ask(command, options, options->now ? json_pack("{s:b}", "now", 1) : NULL);
+}
+
+static int run_health(const struct command *command, const struct options *options, char **operands)
+{
+	return ask(command, options, operands[0] ? backend_args(options, operands[0]) : NULL);
+}
+
+/* Prints events as they come. 0 or -errno, which was reported. */
+static int print_events(const struct command *command, const struct options *options,
+			struct client *client)
+{
+	print_fn *print = options->json ? print_json_line : command->print;
+	_cleanup_(diag_fini) struct diag diag = {0};
+	int err = 0;
+
+	while (!err && !ferror(stdout)) {
+		_cleanup_(json_decrefp) json_t *event = NULL;
+		enum proto_type type;
+
+		err = client_receive(client, &type, &event, &diag);
+		if (!err && type == PROTO_EVENT)
+			err = print(stdout, event, false);
+		fflush(stdout);
+	}
+	if (err)
+		report(&diag);
+	return err;
+}
+
+/* Waits without limit: that nothing happens is no fault. */
+static int run_watch(const struct command *command, const struct options *options, char **operands)
+{
+	_cleanup_(client_freep) struct client *client = NULL;
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	_cleanup_(diag_fini) struct diag diag = {0};
+	int err = client_open(&client, options->socket, 0, &diag);
+
+	(void)operands;
+	if (!err)
+		err = client_ask(client, &reply, command->name, NULL, &diag);
+	if (err) {
+		report(&diag);
+		return EXIT_FAILURE;
+	}
+	return print_events(command, options, client) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* The VIP is an argument, if it is given. */

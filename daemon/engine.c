@@ -33,6 +33,8 @@ struct engine {
 	struct link *link;
 	struct datapath *datapath;
 	struct ring_cache rings;
+	engine_event_fn *watch; /* or NULL */
+	void *watch_ctx;
 	time_t started;
 	time_t loaded;
 };
@@ -231,6 +233,7 @@ static void arm_settle_timer(struct engine *e)
 }
 
 struct change_log {
+	const struct engine *engine;
 	const struct engine_result *result;
 };
 
@@ -239,6 +242,8 @@ static void log_change(void *ctx, const char *text)
 	const struct change_log *log = ctx;
 
 	log_info("%s", text);
+	if (log->engine->watch)
+		log->engine->watch(log->engine->watch_ctx, text, NULL);
 	if (log->result && log->result->change)
 		log->result->change(log->result->ctx, text);
 }
@@ -272,7 +277,7 @@ static void accept_generations(struct engine *e, const struct model *model,
 static void accept(struct engine *e, const struct candidate *c, struct generations *generations,
 		   struct desired *desired, struct plan *plan, struct engine_result *result)
 {
-	struct change_log log = {.result = result};
+	struct change_log log = {.engine = e, .result = result};
 
 	changes_list(e->desired, desired, log_change, &log);
 	if (result)
@@ -768,6 +773,20 @@ int engine_order(struct engine *e, enum engine_order order, const char *backend,
 	e->wishes = wishes;
 	wishes = (struct wishes){0};
 	return 0;
+}
+
+static void on_health_event(void *ctx, const struct health_event *event)
+{
+	const struct engine *e = ctx;
+
+	e->watch(e->watch_ctx, event->text, event);
+}
+
+void engine_watch(struct engine *e, engine_event_fn *fn, void *ctx)
+{
+	e->watch = fn;
+	e->watch_ctx = ctx;
+	health_watch(e->health, on_health_event, e);
 }
 
 size_t engine_purge_flows(struct engine *e, uint32_t backend_id)

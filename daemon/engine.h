@@ -51,6 +51,12 @@ struct engine_result {
 int engine_reload(struct engine *engine, bool at_once, struct engine_result *result,
 		  struct diag *diag);
 
+/* News for people and programs: @text, and where it is about a backend's health, @health; else NULL. */
+typedef void engine_event_fn(void *ctx, const char *text, const struct health_event *health);
+
+/* @fn is told of all that changes from now on. */
+void engine_watch(struct engine *engine, engine_event_fn *fn, void *ctx);
+
 /* What the operator can ask for. */
 enum engine_order {
 	ENGINE_DRAIN,    /* state draining */

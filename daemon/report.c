@@ -203,3 +203,21 @@ json_t *report_ordered(const struct engine_view *view, const char *backend, cons
 	}
 	return json_pack("{s:o, s:I}", "backends", backends, "slots_written", (json_int_t)slots);
 }
+
+json_t *report_event(const char *text, const struct health_event *health)
+{
+	json_t *event = json_pack("{s:I, s:s, s:s}", "time", (json_int_t)time(NULL), "kind",
+				  health ? "health" : "change", "text", text);
+
+	if (!event || !health)
+		return event;
+	json_object_set_new(event, "backend", json_string(health->backend));
+	json_object_set_new(event, "pool", json_string(health->pool));
+	json_object_set_new(event, "vip", json_string(health->vip));
+	json_object_set_new(event, "vips", json_integer(health->n_vips));
+	json_object_set_new(event, "from", json_string(health->from));
+	json_object_set_new(event, "to", json_string(health->to));
+	json_object_set_new(event, "reason", json_string(health->reason));
+	json_object_set_new(event, "duration_us", json_integer((json_int_t)health->duration_us));
+	return event;
+}
