@@ -29,7 +29,7 @@ BPF_CFLAGS = -O2 -g -fno-strict-aliasing -target bpf -mcpu=v3 -std=gnu11 $(filte
 
 LIBS_config = -lconfig
 LIBS_control = -ljansson $(LIBS_config)
-LIBS_daemon = -lxdp -lbpf -lmnl -lpcap -lsystemd -lcurl $(LIBS_control)
+LIBS_daemon = -lxdp -lbpf -lmnl -lpcap -lsystemd -lcurl -lresolv $(LIBS_control)
 
 config_SRC := $(wildcard config/*.c)
 control_SRC := $(filter-out control/sluicectl.c,$(wildcard control/*.c))
