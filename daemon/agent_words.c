@@ -83,8 +83,8 @@ static bool take_word(struct probe_report *report, const char *word, size_t n)
 
 static void refuse(struct probe_report *report, const char *format, const char *text, size_t n)
 {
-	*report = (struct probe_report){.result = JUDGE_FAILURE,
-					.duration_us = report->duration_us};
+	*report =
+		(struct probe_report){.result = JUDGE_FAILURE, .duration_us = report->duration_us};
 	snprintf(report->reason, sizeof(report->reason), format, (int)n, text);
 }
 
@@ -100,7 +100,8 @@ void agent_words_read(struct probe_report *report, const char *line)
 		size_t n = strcspn(p, APART "#");
 
 		if (!take_word(report, p, n)) {
-			refuse(report, "agent says \"%.*s\", which is no word of agent-check", p, n);
+			refuse(report, "agent says \"%.*s\", which is no word of agent-check", p,
+			       n);
 			return;
 		}
 		said = p + n - first;

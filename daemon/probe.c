@@ -57,9 +57,9 @@ struct probes {
 };
 
 static const struct probe_kind *const kinds[MODEL_CHECK_MAX] = {
-	[MODEL_CHECK_TCP] = &probe_tcp,	    [MODEL_CHECK_HTTP] = &probe_http,
+	[MODEL_CHECK_TCP] = &probe_tcp,     [MODEL_CHECK_HTTP] = &probe_http,
 	[MODEL_CHECK_HTTPS] = &probe_http,  [MODEL_CHECK_UDP] = &probe_udp,
-	[MODEL_CHECK_DNS] = &probe_dns,	    [MODEL_CHECK_EXEC] = &probe_exec,
+	[MODEL_CHECK_DNS] = &probe_dns,     [MODEL_CHECK_EXEC] = &probe_exec,
 	[MODEL_CHECK_AGENT] = &probe_agent,
 };
 
@@ -232,7 +232,8 @@ static const char *own_error(int err)
 		return "no route: add one to the address that is probed";
 	case EACCES:
 	case EPERM:
-		return "not permitted: look at this host's firewall, and sluiced needs CAP_NET_ADMIN";
+		return "not permitted: look at this host's firewall, and sluiced needs "
+		       "CAP_NET_ADMIN";
 	case EADDRNOTAVAIL:
 		return "no local port or address is free: widen net.ipv4.ip_local_port_range";
 	case EAFNOSUPPORT:
@@ -297,8 +298,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 
 	(void)source;
 	(void)usec;
-	SLIST_FOREACH(d, &probes->deadlines, link)
-	{
+	SLIST_FOREACH (d, &probes->deadlines, link) {
 		struct probe *probe;
 
 		while ((probe = TAILQ_FIRST(&d->queue)) && deadline(probe) <= now)
@@ -316,8 +316,7 @@ static struct deadlines *find_deadlines(struct probes *probes, unsigned int time
 {
 	struct deadlines *d, *empty = NULL;
 
-	SLIST_FOREACH(d, &probes->deadlines, link)
-	{
+	SLIST_FOREACH (d, &probes->deadlines, link) {
 		if (d->timeout_ms == timeout_ms)
 			return d;
 		if (TAILQ_EMPTY(&d->queue))

@@ -43,11 +43,13 @@ static void take(struct agent *agent, ssize_t n)
 
 	agent->n += n;
 	if (!n && !agent->n)
-		probe_end(&agent->probe, JUDGE_FAILURE, "agent closed the connection without a word");
+		probe_end(&agent->probe, JUDGE_FAILURE,
+			  "agent closed the connection without a word");
 	else if (!n || memchr(from, '\n', n) || memchr(from, '\r', n))
 		judge(agent);
 	else if (agent->n == sizeof(agent->line))
-		probe_end(&agent->probe, JUDGE_FAILURE, "agent's line is longer than %u bytes", LINE_MAX);
+		probe_end(&agent->probe, JUDGE_FAILURE, "agent's line is longer than %u bytes",
+			  LINE_MAX);
 }
 
 static void on_ready(struct probe_watch *watch, uint32_t events)

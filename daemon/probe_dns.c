@@ -35,8 +35,8 @@ static struct dns *dns_of(struct probe *probe)
 /* Its text, or its number as @number, which has room for it. */
 static const char *rcode_name(unsigned int rcode, char *number)
 {
-	static const char *const names[] = {"NOERROR", "FORMERR", "SERVFAIL",
-					    "NXDOMAIN", "NOTIMP", "REFUSED"};
+	static const char *const names[] = {"NOERROR",  "FORMERR", "SERVFAIL",
+					    "NXDOMAIN", "NOTIMP",  "REFUSED"};
 
 	if (rcode < sizeof(names) / sizeof(*names))
 		return names[rcode];

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@
 
 #define NOBODY 65534          /* user and group, on every Linux */
 #define OUTPUT_MAX (1u << 20) /* bytes that a program may write */
+#define DEATH_MS 1000         /* that a killed child may take, when there is no loop any more */
 #define READ_MAX 16384        /* of them at a time */
 #define FILES 1024            /* its limit of descriptors: what programs expect, not what we need */
 #define PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -69,7 +71,7 @@ struct launch {
 	int output_fd;
 	bool root;
 	struct rlimit files;
-	volatile int err;    /* why it could not run */
+	volatile int err; /* why it could not run */
 };
 
 static void make_environment(struct launch *launch, const struct probe_target *target)
@@ -100,7 +102,8 @@ static int drop_privileges(void)
 static void reset_signals(void)
 {
 	static const uint64_t none;
-	static const uint64_t standard[4]; /* the kernel's struct sigaction: SIG_DFL, nothing else */
+	static const uint64_t
+		standard[4]; /* the kernel's struct sigaction: SIG_DFL, nothing else */
 
 	for (int i = 1; i < _NSIG; i++)
 		syscall(SYS_rt_sigaction, i, standard, NULL, sizeof(none));
@@ -342,9 +345,11 @@ void probe_exec_free(struct probes *probes)
 	struct exec_child *child;
 
 	while ((child = probe_shared(probes)->dying)) {
+		struct pollfd death = {.fd = child->watch.fd, .events = POLLIN};
 		siginfo_t info;
 
-		/* It has SIGKILL already; if it is not dead yet, init will reap it after us. */
+		/* It has SIGKILL already. If the kernel does not let it die, init reaps it after us. */
+		poll(&death, 1, DEATH_MS);
 		reap(child, &info);
 		bury(child);
 	}

@@ -24,7 +24,7 @@
 
 #define HEADERS_MAX 65536u /* bytes of an answer that are read */
 #define BODY_MAX 65536u
-#define CA_CACHE_S 60L     /* a CA file that was replaced is read after so long */
+#define CA_CACHE_S 60L /* a CA file that was replaced is read after so long */
 #define URL_MAX 2048
 #define NO_TIME_LIMIT_MS 86400000L /* ours comes first */
 
@@ -109,10 +109,11 @@ static void judge_answer(struct http *http)
 	}
 	err = check->body ? match_body(http) : 0;
 	if (err == -EINVAL)
-		probe_end(&http->probe, JUDGE_UNKNOWN, "http: this host cannot use the check's body");
+		probe_end(&http->probe, JUDGE_UNKNOWN,
+			  "http: this host cannot use the check's body");
 	else if (err)
-		probe_end(&http->probe, JUDGE_FAILURE, "http status %ld, body does not match%s", status,
-			  http->body_bytes == BODY_MAX ? " in its first 65536 bytes" : "");
+		probe_end(&http->probe, JUDGE_FAILURE, "http status %ld, body does not match%s",
+			  status, http->body_bytes == BODY_MAX ? " in its first 65536 bytes" : "");
 	else
 		probe_end(&http->probe, JUDGE_SUCCESS, "http status %ld", status);
 }
@@ -120,8 +121,8 @@ static void judge_answer(struct http *http)
 /* libcurl's words for what went wrong in TLS, without what says where in the library. */
 static const char *tls_words(const struct http *http, CURLcode code)
 {
-	static const char *const heads[] = {"SSL certificate problem: ", "OpenSSL SSL_connect: ",
-					    "SSL: "};
+	static const char *const heads[] = {
+		"SSL certificate problem: ", "OpenSSL SSL_connect: ", "SSL: "};
 	const char *words = *http->error ? http->error : curl_easy_strerror(code);
 	const char *routine = strstr(words, "routines::");
 
@@ -165,8 +166,8 @@ static void judge(struct http *http, CURLcode code)
 		return;
 	case CURLE_WRITE_ERROR: /* we wanted no more of it */
 		if (http->header_bytes > HEADERS_MAX)
-			probe_end(probe, JUDGE_FAILURE, "http: the headers are larger than %u bytes",
-				  HEADERS_MAX);
+			probe_end(probe, JUDGE_FAILURE,
+				  "http: the headers are larger than %u bytes", HEADERS_MAX);
 		else
 			judge_answer(http);
 		return;
@@ -174,7 +175,8 @@ static void judge(struct http *http, CURLcode code)
 		judge_connect(http);
 		return;
 	case CURLE_GOT_NOTHING:
-		probe_end(probe, JUDGE_FAILURE, "http: the connection was closed without an answer");
+		probe_end(probe, JUDGE_FAILURE,
+			  "http: the connection was closed without an answer");
 		return;
 	case CURLE_PARTIAL_FILE:
 		probe_end(probe, JUDGE_FAILURE, "http: the answer is cut short");
@@ -191,8 +193,8 @@ static void judge(struct http *http, CURLcode code)
 		return;
 	case CURLE_SSL_CACERT_BADFILE:
 		probe_end(probe, JUDGE_UNKNOWN, "tls: this host cannot read certificates from %s",
-			  probe->target.check->ca_file ? probe->target.check->ca_file :
-							 "the system's CA file");
+			  probe->target.check->ca_file ? probe->target.check->ca_file
+						       : "the system's CA file");
 		return;
 	case CURLE_OUT_OF_MEMORY:
 		probe_end_errno(probe, "http", ENOMEM, true);
@@ -245,7 +247,8 @@ static void on_ready(struct probe_watch *watch, uint32_t events)
 
 static int on_socket(CURL *curl, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
 {
-	uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
+	uint32_t events =
+		(what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
 	char *private = NULL;
 	struct http *http;
 
@@ -340,8 +343,9 @@ static int find_multi(struct http_multi **out, struct probes *probes, const char
 		shared->http = calloc(1, sizeof(*shared->http));
 	if (!shared->http)
 		return -ENOMEM;
-	SLIST_FOREACH(multi, &shared->http->multis, link) {
-		if (ca_file ? multi->ca_file && !strcmp(multi->ca_file, ca_file) : !multi->ca_file) {
+	SLIST_FOREACH (multi, &shared->http->multis, link) {
+		if (ca_file ? multi->ca_file && !strcmp(multi->ca_file, ca_file)
+			    : !multi->ca_file) {
 			*out = multi;
 			return 0;
 		}
@@ -473,8 +477,8 @@ static long http_version(const struct model_check *check)
 {
 	if (!check->http2)
 		return CURL_HTTP_VERSION_1_1;
-	return check->type == MODEL_CHECK_HTTPS ? CURL_HTTP_VERSION_2TLS :
-						  CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+	return check->type == MODEL_CHECK_HTTPS ? CURL_HTTP_VERSION_2TLS
+						: CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
 }
 
 static void set_request(struct http *http, const char *url)

@@ -27,8 +27,7 @@
 #define NOBODY_LISTENS 7999
 #define SILENT "10.9.0.2" /* behind a cable that leads nowhere */
 
-static const struct model_check tcp = {.type = MODEL_CHECK_TCP,
-				       .timeout_ms = PROBING_PATIENT_MS};
+static const struct model_check tcp = {.type = MODEL_CHECK_TCP, .timeout_ms = PROBING_PATIENT_MS};
 static const struct model_check tcp_short = {.type = MODEL_CHECK_TCP,
 					     .timeout_ms = PROBING_SHORT_MS};
 
@@ -136,8 +135,8 @@ static void no_local_port_is_of_this_host(void **state)
 		struct sockaddr_in address = {.sin_family = AF_INET};
 
 		fds[i] = socket(AF_INET, SOCK_STREAM, 0);
-		assert_return_code(
-			bind(fds[i], (struct sockaddr *)&address, sizeof(address)), errno);
+		assert_return_code(bind(fds[i], (struct sockaddr *)&address, sizeof(address)),
+				   errno);
 	}
 	probing_finds(*state, &tcp, SILENT, PORT, JUDGE_UNKNOWN,
 		      "this host: no local port or address is free");
@@ -274,8 +273,7 @@ static void an_owner_may_start_the_next_one_when_it_is_told(void **state)
 				.left = 10};
 	struct probe *probe;
 
-	assert_int_equal(
-		probe_start(&probe, repeat.p->probes, &repeat.target, again, &repeat), 0);
+	assert_int_equal(probe_start(&probe, repeat.p->probes, &repeat.target, again, &repeat), 0);
 	while (repeat.left)
 		assert_true(sd_event_run(repeat.p->event, UINT64_MAX) > 0);
 }

@@ -52,7 +52,8 @@ struct row {
 	const char *reason;
 };
 
-static void run_rows(struct probing *p, enum model_check_type type, const struct row *rows, size_t n)
+static void run_rows(struct probing *p, enum model_check_type type, const struct row *rows,
+		     size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct model_check check = rows[i].check;
@@ -135,17 +136,15 @@ static void dns_answers_are_looked_at(void **state)
 	struct probe_report report;
 
 	run_rows(*state, MODEL_CHECK_DNS, rows, COUNT(rows));
-	report = probing_ask(*state,
-			     &(struct model_check){.type = MODEL_CHECK_DNS, ASKS, SHORT}, HOST,
-			     OTHER_ID);
+	report = probing_ask(*state, &(struct model_check){.type = MODEL_CHECK_DNS, ASKS, SHORT},
+			     HOST, OTHER_ID);
 	assert_non_null(strstr(report.reason, " ms, and 1 replies did not answer the question"));
 }
 
 static void no_name_is_of_this_host(void **state)
 {
-	const struct model_check check = {.type = MODEL_CHECK_DNS,
-					  .query_name = "a..b",
-					  .timeout_ms = PROBING_PATIENT_MS};
+	const struct model_check check = {
+		.type = MODEL_CHECK_DNS, .query_name = "a..b", .timeout_ms = PROBING_PATIENT_MS};
 
 	probing_finds(*state, &check, HOST, ANSWERS, JUDGE_UNKNOWN, "this host: Invalid argument");
 }
@@ -191,9 +190,11 @@ static int group_teardown(void **state)
 int main(void)
 {
 	struct CMUnitTest tests[] = {
-		PROBE_TEST(udp_replies_are_looked_at), PROBE_TEST(a_payload_too_large_is_of_this_host),
-		PROBE_TEST(dns_answers_are_looked_at), 
-		PROBE_TEST(no_name_is_of_this_host),   PROBE_TEST(nothing_is_left_behind),
+		PROBE_TEST(udp_replies_are_looked_at),
+		PROBE_TEST(a_payload_too_large_is_of_this_host),
+		PROBE_TEST(dns_answers_are_looked_at),
+		PROBE_TEST(no_name_is_of_this_host),
+		PROBE_TEST(nothing_is_left_behind),
 	};
 
 	netns_init(tests, COUNT(tests));

@@ -183,8 +183,8 @@ static bool serve(size_t i)
 	const struct hostile_service *service = peer->service;
 
 	if (table.fds[i].revents & POLLOUT)
-		flood(fd, service->does == HOSTILE_HEADERS ? "X-Header: and no end\r\n" :
-							     service->text);
+		flood(fd, service->does == HOSTILE_HEADERS ? "X-Header: and no end\r\n"
+							   : service->text);
 	if (table.fds[i].revents & (POLLIN | POLLHUP | POLLERR)) {
 		if (peer->n == REQUEST_MAX)
 			peer->n = 0;

@@ -143,8 +143,8 @@ void probing_leaks_nothing(struct probing *p, const struct model_check *check, c
 	fds = count_fds();
 	for (unsigned int i = 0; i < MANY; i++) {
 		answers[i] = (struct answer){.open = &open};
-		assert_int_equal(
-			probe_start(&running[i], p->probes, &target, on_done, &answers[i]), 0);
+		assert_int_equal(probe_start(&running[i], p->probes, &target, on_done, &answers[i]),
+				 0);
 		open++;
 		while (open > AT_A_TIME)
 			turn(p);
@@ -162,5 +162,5 @@ void probing_leaks_nothing(struct probing *p, const struct model_check *check, c
 	while (open)
 		turn(p);
 	expect_fds(p, fds);
-	assert_true(waitpid(-1, NULL, WNOHANG | __WALL) <= 0 || errno == ECHILD);
+	assert_true(waitpid(-1, NULL, WNOHANG | __WALL) <= 0);
 }

@@ -10,7 +10,7 @@
 #include "daemon/probe.h"
 
 #define PROBING_PATIENT_MS 20000 /* a timeout that is not met */
-#define PROBING_SHORT_MS 300	 /* one that is */
+#define PROBING_SHORT_MS 300     /* one that is */
 
 struct probing {
 	sd_event *event;
