@@ -139,7 +139,9 @@ void probing_leaks_nothing(struct probing *p, const struct model_check *check, c
 	struct probe_target target = probing_target(check, address, port);
 	unsigned int open = 0, fds;
 
-	probing_ask(p, check, address, port); /* what stays, such as libraries' descriptors */
+	probing_ask(p, check, address, port); /* libraries may keep a descriptor from then on */
+	while (sd_event_run(p->event, 200000) > 0)
+		; /* a killed child may die */
 	fds = count_fds();
 	for (unsigned int i = 0; i < MANY; i++) {
 		answers[i] = (struct answer){.open = &open};
