@@ -83,9 +83,7 @@ static int start(struct probe *probe)
 
 static void late(struct probe *probe)
 {
-	struct sockaddr_storage peer;
-	socklen_t size = sizeof(peer);
-	bool connected = !getpeername(agent_of(probe)->watch.fd, (struct sockaddr *)&peer, &size);
+	bool connected = probe_is_connected(agent_of(probe)->watch.fd);
 
 	probe_end_late(probe, DOING, connected ? " waiting for its line" : " connecting");
 }

@@ -48,8 +48,9 @@ struct http {
 	CURL *curl;
 	struct curl_slist *headers;
 	struct curl_slist *connect_to;
-	int socket_err; /* why there is no socket; 0 */
-	bool waited;    /* it waited for a socket */
+	int socket_err;   /* why there is no socket; 0 */
+	bool waited;      /* it waited for a socket */
+	bool headers_end; /* the empty line after the headers came */
 	size_t header_bytes;
 	size_t body_bytes;
 	char *body; /* NULL: nobody asks for it */
@@ -64,6 +65,11 @@ static struct http *http_of(struct probe *probe)
 static bool is_tls(const struct http *http)
 {
 	return http->probe.target.check->type == MODEL_CHECK_HTTPS;
+}
+
+static bool is_connected(const struct http *http)
+{
+	return http->watch.fd >= 0 && probe_is_connected(http->watch.fd);
 }
 
 /* -------------------------------------------------------------------------------- what it found */
@@ -98,6 +104,10 @@ static void judge_answer(struct http *http)
 
 	curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(http->curl, CURLINFO_HTTP_VERSION, &version);
+	if (!http->headers_end) {
+		probe_end(&http->probe, JUDGE_FAILURE, "http: the answer is cut short");
+		return;
+	}
 	if (!status_fits(check, status)) {
 		probe_end(&http->probe, JUDGE_FAILURE, "http status %ld", status);
 		return;
@@ -144,16 +154,19 @@ static void judge_connect(struct http *http)
 }
 
 /* Something broke after the connection was made. */
-static void judge_broken(struct http *http, CURLcode code)
+static void judge_broken(struct http *http, CURLcode code, const char *doing, const char *words)
 {
 	long err = 0;
 
 	curl_easy_getinfo(http->curl, CURLINFO_OS_ERRNO, &err);
 	if (err == ECONNRESET || err == EPIPE)
-		probe_end_errno(&http->probe, "http", err, true);
+		probe_end_errno(&http->probe, doing, err, true);
+	else if (code == CURLE_OUT_OF_MEMORY && !http->waited)
+		probe_end_errno(&http->probe, doing, ENOMEM, true);
+	else if (code == CURLE_OUT_OF_MEMORY) /* what libcurl says of a line beyond its limit */
+		probe_end(&http->probe, JUDGE_FAILURE, "%s: the answer has too long a line", doing);
 	else
-		probe_end(&http->probe, JUDGE_FAILURE, "http: %s",
-			  *http->error ? http->error : curl_easy_strerror(code));
+		probe_end(&http->probe, JUDGE_FAILURE, "%s: %s", doing, words);
 }
 
 static void judge(struct http *http, CURLcode code)
@@ -189,15 +202,12 @@ static void judge(struct http *http, CURLcode code)
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_ISSUER_ERROR:
 	case CURLE_SSL_INVALIDCERTSTATUS:
-		probe_end(probe, JUDGE_FAILURE, "tls: %s", tls_words(http, code));
+		judge_broken(http, code, "tls", tls_words(http, code));
 		return;
 	case CURLE_SSL_CACERT_BADFILE:
 		probe_end(probe, JUDGE_UNKNOWN, "tls: this host cannot read certificates from %s",
 			  probe->target.check->ca_file ? probe->target.check->ca_file
 						       : "the system's CA file");
-		return;
-	case CURLE_OUT_OF_MEMORY:
-		probe_end_errno(probe, "http", ENOMEM, true);
 		return;
 	case CURLE_URL_MALFORMAT:
 	case CURLE_FAILED_INIT:
@@ -206,7 +216,8 @@ static void judge(struct http *http, CURLcode code)
 		probe_end(probe, JUDGE_UNKNOWN, "http: this host: %s", curl_easy_strerror(code));
 		return;
 	default:
-		judge_broken(http, code);
+		judge_broken(http, code, "http",
+			     *http->error ? http->error : curl_easy_strerror(code));
 		return;
 	}
 }
@@ -399,9 +410,13 @@ static size_t take_header(char *bytes, size_t one, size_t n, void *ctx)
 {
 	struct http *http = ctx;
 
-	(void)bytes;
 	(void)one;
 	http->header_bytes += n;
+	/* After the headers of an interim answer there are others; after the body may be trailers. */
+	if (n > 5 && !memcmp(bytes, "HTTP/", 5))
+		http->headers_end = false;
+	else if (*bytes == '\r' || *bytes == '\n')
+		http->headers_end = true;
 	return http->header_bytes > HEADERS_MAX ? 0 : n;
 }
 
@@ -569,12 +584,11 @@ static int start(struct probe *probe)
 static void late(struct probe *probe)
 {
 	struct http *http = http_of(probe);
-	curl_off_t connected = 0, secured = 0;
+	curl_off_t secured = 0;
 	const char *waiting;
 
-	curl_easy_getinfo(http->curl, CURLINFO_CONNECT_TIME_T, &connected);
 	curl_easy_getinfo(http->curl, CURLINFO_APPCONNECT_TIME_T, &secured);
-	if (!connected)
+	if (!is_connected(http))
 		waiting = " connecting";
 	else if (is_tls(http) && !secured)
 		waiting = " in the TLS handshake";

@@ -101,6 +101,9 @@ int probe_connect(int fd, const struct probe_target *target);
  */
 void probe_close_by_reset(int fd);
 
+/* The handshake of @fd, a TCP socket, is done. */
+bool probe_is_connected(int fd);
+
 /* What speaks against @fd after an event: 0 or an errno. */
 int probe_socket_error(int fd);
 

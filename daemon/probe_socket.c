@@ -60,6 +60,14 @@ void probe_close_by_reset(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 }
 
+bool probe_is_connected(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof(peer);
+
+	return !getpeername(fd, (struct sockaddr *)&peer, &size);
+}
+
 int probe_socket_error(int fd)
 {
 	socklen_t size = sizeof(int);
