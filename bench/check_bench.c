@@ -175,8 +175,7 @@ static int make_network(void)
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return -errno;
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) ||
-	    mount("sysfs", "/sys", "sysfs", 0, NULL))
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) || mount("sysfs", "/sys", "sysfs", 0, NULL))
 		return -errno;
 	if (write_file("/sys/class/net/lo/queues/rx-0/rps_cpus", "1"))
 		log_warning("check-bench: the kernel has no RPS: the other side's work is counted, "
@@ -195,7 +194,8 @@ static void on_done(void *ctx, const struct probe_report *report)
 	if (report->result != JUDGE_SUCCESS) {
 		r->failed += report->result == JUDGE_FAILURE;
 		r->unknown += report->result == JUDGE_UNKNOWN;
-		snprintf(r->reason, sizeof(r->reason), "%s", report->reason);
+		if (!*r->reason || report->result == JUDGE_UNKNOWN)
+			snprintf(r->reason, sizeof(r->reason), "%s", report->reason);
 	}
 	if (run->n_durations < run->durations_max && figures_now_ns() >= run->measure_ns)
 		run->durations_ms[run->n_durations++] = report->duration_us / 1000.0;
@@ -321,8 +321,8 @@ static int measure(struct result *result, const struct kind *kind, const struct 
 	run->options = options;
 	run->kind = kind;
 	run->result = result;
-	run->durations_max = (size_t)options->checks * 1000 / options->interval_ms *
-			     (options->seconds + 1);
+	run->durations_max =
+		(size_t)options->checks * 1000 / options->interval_ms * (options->seconds + 1);
 	run->durations_ms = calloc(run->durations_max, sizeof(*run->durations_ms));
 	if (!run->durations_ms)
 		return -ENOMEM;

@@ -34,7 +34,7 @@ TAILQ_HEAD(probe_queue, probe);
 
 /* The probes under way whose timeout is timeout_ms, oldest first. */
 struct deadlines {
-	SLIST_ENTRY(deadlines) link;
+	struct deadlines *next;
 	unsigned int timeout_ms;
 	struct probe_queue queue;
 };
@@ -48,7 +48,7 @@ struct probes {
 	struct epoll_event batch[BATCH];
 	int batch_at; /* the one being served; those after it are to be served */
 	int batch_n;
-	SLIST_HEAD(deadlines_list, deadlines) deadlines;
+	struct deadlines *deadlines;
 	uint64_t timer_us; /* when the timer rings; 0: not */
 	struct probe_queue ended;
 	unsigned int n_ended;
@@ -298,7 +298,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 
 	(void)source;
 	(void)usec;
-	SLIST_FOREACH (d, &probes->deadlines, link) {
+	SLIST_FOREACH(d, &probes->deadlines, link)
+	{
 		struct probe *probe;
 
 		while ((probe = TAILQ_FIRST(&d->queue)) && deadline(probe) <= now)
@@ -316,7 +317,8 @@ static struct deadlines *find_deadlines(struct probes *probes, unsigned int time
 {
 	struct deadlines *d, *empty = NULL;
 
-	SLIST_FOREACH (d, &probes->deadlines, link) {
+	SLIST_FOREACH(d, &probes->deadlines, link)
+	{
 		if (d->timeout_ms == timeout_ms)
 			return d;
 		if (TAILQ_EMPTY(&d->queue))
@@ -327,7 +329,8 @@ static struct deadlines *find_deadlines(struct probes *probes, unsigned int time
 		if (!empty)
 			return NULL;
 		TAILQ_INIT(&empty->queue);
-		SLIST_INSERT_HEAD(&probes->deadlines, empty, link);
+		empty->next = probes->deadlines;
+		probes->deadlines = empty;
 	}
 	empty->timeout_ms = timeout_ms;
 	return empty;
@@ -434,7 +437,6 @@ int probes_new(struct probes **out, sd_event *event)
 	if (!probes)
 		return -ENOMEM;
 	probes->event = event;
-	SLIST_INIT(&probes->deadlines);
 	TAILQ_INIT(&probes->ended);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	probes->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -452,12 +454,10 @@ void probes_free(struct probes *probes)
 {
 	if (!probes)
 		return;
-	probe_http_free(probes->shared.http);
+	probe_http_free(probes);
 	probe_exec_free(probes);
-	while (!SLIST_EMPTY(&probes->deadlines)) {
-		struct deadlines *d = SLIST_FIRST(&probes->deadlines);
-
-		SLIST_REMOVE_HEAD(&probes->deadlines, link);
+	for (struct deadlines *d = probes->deadlines, *next; d; d = next) {
+		next = d->next;
 		free(d);
 	}
 	sd_event_source_disable_unref(probes->io);

@@ -30,15 +30,11 @@
 
 /* The probes of one CA file. */
 struct http_multi {
-	SLIST_ENTRY(http_multi) link;
+	struct http_multi *next;
 	CURLM *curl;
 	sd_event_source *timer;
 	sd_event_source *now; /* instead of the timer when libcurl wants no delay */
 	char *ca_file;        /* NULL: the system's, or none */
-};
-
-struct http_shared {
-	SLIST_HEAD(http_multis, http_multi) multis;
 };
 
 struct http {
@@ -346,15 +342,10 @@ static int multi_init(struct http_multi *multi, sd_event *event)
 /* The multi handle of a CA file into @out. 0 or -errno. */
 static int find_multi(struct http_multi **out, struct probes *probes, const char *ca_file)
 {
-	struct probe_shared *shared = probe_shared(probes);
-	struct http_multi *multi;
+	struct http_multi *multi, **first = &probe_shared(probes)->http;
 	int err;
 
-	if (!shared->http)
-		shared->http = calloc(1, sizeof(*shared->http));
-	if (!shared->http)
-		return -ENOMEM;
-	SLIST_FOREACH (multi, &shared->http->multis, link) {
+	for (multi = *first; multi; multi = multi->next) {
 		if (ca_file ? multi->ca_file && !strcmp(multi->ca_file, ca_file)
 			    : !multi->ca_file) {
 			*out = multi;
@@ -370,22 +361,18 @@ static int find_multi(struct http_multi **out, struct probes *probes, const char
 		multi_free(multi);
 		return err;
 	}
-	SLIST_INSERT_HEAD(&shared->http->multis, multi, link);
+	multi->next = *first;
+	*first = multi;
 	*out = multi;
 	return 0;
 }
 
-void probe_http_free(struct http_shared *shared)
+void probe_http_free(struct probes *probes)
 {
-	if (!shared)
-		return;
-	while (!SLIST_EMPTY(&shared->multis)) {
-		struct http_multi *multi = SLIST_FIRST(&shared->multis);
-
-		SLIST_REMOVE_HEAD(&shared->multis, link);
+	for (struct http_multi *multi = probe_shared(probes)->http, *next; multi; multi = next) {
+		next = multi->next;
 		multi_free(multi);
 	}
-	free(shared);
 }
 
 /* ------------------------------------------------------------------------------- the request */
@@ -427,11 +414,12 @@ static size_t take_body(char *bytes, size_t one, size_t n, void *ctx)
 
 	(void)one;
 	if (http->probe.target.check->body && part) {
-		char *body = realloc(http->body, http->body_bytes + part);
+		char *body = realloc(http->body, http->body_bytes + part + 1);
 
 		if (!body)
 			return 0;
 		memcpy(body + http->body_bytes, bytes, part);
+		body[http->body_bytes + part] = '\0';
 		http->body = body;
 	}
 	http->body_bytes += part;

@@ -110,17 +110,17 @@ int probe_socket_error(int fd);
 /* Copies to @to, with the zero at most @size bytes, the first line of @from in printable ASCII. */
 void probe_first_line(char *to, size_t size, const char *from, size_t n);
 
-/* What kinds keep for all of their probes; NULL: nothing yet. Freed by probes_free(). */
+/* What kinds keep for all of their probes; NULL: nothing. */
 struct probe_shared {
-	struct http_shared *http;
+	struct http_multi *http;  /* libcurl's state, one for each CA file */
 	struct exec_child *dying; /* children that were killed and are still to be waited for */
 };
 
 struct probe_shared *probe_shared(struct probes *probes);
 sd_event *probe_event(struct probes *probes);
 
-/* Accept NULL. */
-void probe_http_free(struct http_shared *shared);
+/* For probes_free(). */
+void probe_http_free(struct probes *probes);
 void probe_exec_free(struct probes *probes);
 
 #endif

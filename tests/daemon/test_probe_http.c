@@ -319,6 +319,42 @@ static void the_socket_has_the_mark(void **state)
 	assert_int_not_equal(report.result, JUDGE_SUCCESS);
 }
 
+struct crowd {
+	unsigned int open;
+};
+
+static void count_out(void *ctx, const struct probe_report *report)
+{
+	struct crowd *crowd = ctx;
+
+	(void)report;
+	crowd->open--;
+}
+
+/* A good server is found good while hundreds of others keep their probes. */
+static void bad_servers_delay_nobody_else(void **state)
+{
+	static const enum port keepers[] = {HANGS, DRIPS_HEADER, DRIPS_BODY};
+	struct model_check check = complete((struct model_check){PATIENT});
+	struct probe *probes[COUNT(keepers) * 100];
+	struct crowd crowd = {.open = COUNT(probes)};
+	struct probing *p = *state;
+
+	for (size_t i = 0; i < COUNT(probes); i++) {
+		struct probe_target target =
+			probing_target(&check, HOST, keepers[i % COUNT(keepers)]);
+
+		assert_int_equal(probe_start(&probes[i], p->probes, &target, count_out, &crowd), 0);
+	}
+	for (unsigned int i = 0; i < 20; i++) {
+		probing_finds(p, &check, HOST, ENDLESS_HEADERS, JUDGE_FAILURE, "http: the headers");
+		probing_finds(p, &check, HOST, SAYS_204, JUDGE_SUCCESS, "http status 204");
+	}
+	assert_int_equal(crowd.open, COUNT(probes));
+	for (size_t i = 0; i < COUNT(probes); i++)
+		probe_cancel(probes[i]);
+}
+
 /* --------------------------------------------------------------------------- real servers, TLS */
 
 static pid_t spawn(char *const argv[])
@@ -554,6 +590,7 @@ int main(void)
 		PROBE_TEST(a_timeout_says_what_was_awaited),
 		PROBE_TEST(the_server_sees_the_request_as_it_was_asked_for),
 		PROBE_TEST(proxies_of_the_environment_are_not_used),
+		PROBE_TEST(bad_servers_delay_nobody_else),
 		PROBE_TEST(an_ipv6_address_is_reached),
 		PROBE_TEST(errors_of_this_host_are_told_apart),
 		PROBE_TEST(the_socket_has_the_mark),
