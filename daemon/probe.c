@@ -294,12 +294,10 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 {
 	uint64_t next = 0, now = now_us();
 	struct probes *probes = ctx;
-	struct deadlines *d;
 
 	(void)source;
 	(void)usec;
-	SLIST_FOREACH(d, &probes->deadlines, link)
-	{
+	for (struct deadlines *d = probes->deadlines; d; d = d->next) {
 		struct probe *probe;
 
 		while ((probe = TAILQ_FIRST(&d->queue)) && deadline(probe) <= now)
@@ -315,10 +313,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 /* Those of @timeout_ms; an empty one of another timeout becomes it. NULL: no memory. */
 static struct deadlines *find_deadlines(struct probes *probes, unsigned int timeout_ms)
 {
-	struct deadlines *d, *empty = NULL;
+	struct deadlines *empty = NULL;
 
-	SLIST_FOREACH(d, &probes->deadlines, link)
-	{
+	for (struct deadlines *d = probes->deadlines; d; d = d->next) {
 		if (d->timeout_ms == timeout_ms)
 			return d;
 		if (TAILQ_EMPTY(&d->queue))
