@@ -23,6 +23,11 @@
 #define SAY_MAX 8u /* own errors that are logged in */
 #define SAY_US (10 * SECOND_US)
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* --------------------------------------------------------------------------------------- saying */
 
 static const char *state_word(const struct judge *judge)
@@ -136,15 +141,12 @@ static uint64_t next_step_us(const struct stream *stream, uint64_t now_us);
 static void note_rise(struct stream *stream, bool was_known)
 {
 	struct health *h = stream->health;
-	uint64_t step_us;
 
 	stream->up_us = 0;
 	if (!stream->state.judge.up || !(was_known || stream->late))
 		return;
 	stream->up_us = health_now_us();
-	step_us = next_step_us(stream, stream->up_us);
-	if (step_us < h->step_us)
-		h->step_us = step_us;
+	h->step_us = earlier(h->step_us, next_step_us(stream, stream->up_us));
 }
 
 /* Reasons of timeouts have their duration. */
@@ -218,8 +220,6 @@ void health_take(struct stream *stream, const struct probe_report *report)
 	keep_result(stream, report, now);
 	say_own_error(stream, report);
 	snprintf(state->reason, sizeof(state->reason), "%s", report->reason);
-	if (report->result == JUDGE_UNKNOWN)
-		return;
 	if (judge_take(&state->judge, stream->check, report->result)) {
 		state->since = now;
 		note_rise(stream, before.known);
@@ -270,18 +270,11 @@ static uint64_t next_step_us(const struct stream *stream, uint64_t now_us)
 	return next_us;
 }
 
-/* Ends slow starts that are over, and finds the next step of the others. */
 static void find_step(struct health *h, uint64_t now_us)
 {
 	h->step_us = HEALTH_NEVER;
-	for (size_t i = 0; i < h->set.keys.n; i++) {
-		uint64_t next_us = next_step_us(h->set.list[i], now_us);
-
-		if (next_us == HEALTH_NEVER)
-			h->set.list[i]->up_us = 0;
-		else if (next_us < h->step_us)
-			h->step_us = next_us;
-	}
+	for (size_t i = 0; i < h->set.keys.n; i++)
+		h->step_us = earlier(h->step_us, next_step_us(h->set.list[i], now_us));
 }
 
 struct health_view health_of(const struct health *health, const struct model_vip *vip,
@@ -338,11 +331,6 @@ static void save(struct health *h)
 	if (err != h->save_err)
 		log_diag(LOG_LEVEL_WARNING, &diag);
 	h->save_err = err;
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
 }
 
 /* What is due in the past comes with the next turn of the loop, after what else has happened. */

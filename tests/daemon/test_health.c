@@ -134,6 +134,21 @@ static void answer_open_probes(void)
 	}
 }
 
+/* The one probe of the backend with this last byte, if it is under way. */
+static void answer_open_probe(uint8_t last)
+{
+	for (struct probe *p = fake.open; p; p = p->next) {
+		if (((const uint8_t *)&p->target.backend)[15] == last) {
+			probe_done_fn *done = p->done;
+			void *ctx = p->ctx;
+
+			remove_probe(p);
+			done(ctx, &answers[last]);
+			return;
+		}
+	}
+}
+
 /* ---------------------------------------------------------------------------------------- the rest */
 
 static sd_event *event;
@@ -401,6 +416,8 @@ static void tells_checks_apart(void **state)
 		"type = 'http'; method = 'HEAD';",
 		"type = 'http'; path = '/a';",
 		"type = 'http'; host = 'a';",
+		"type = 'http'; headers = [ 'A: c' ];",
+		TCP "interval_ms = 1000; down_interval_ms = 2000;",
 		"type = 'http'; headers = [ 'A: b' ];",
 		"type = 'http'; headers = [ 'A: b', 'A: b' ];",
 		"type = 'http'; status = '200';",
@@ -538,7 +555,7 @@ static void hurries_while_it_counts(void **state)
 	assert_in_range(clock_us - began, 5 * 450 * MS, (2200 + 5 * 550 + 10) * MS);
 }
 
-static void asks_new_ones_early_and_known_ones_within_their_interval(void **state)
+static void asks_new_ones_early(void **state)
 {
 	static const struct {
 		const char *check;
@@ -574,6 +591,28 @@ static void asks_new_ones_early_and_known_ones_within_their_interval(void **stat
 		}
 		assert_in_range(latest, rows[i].within_ms * MS / 2, rows[i].within_ms * MS);
 	}
+}
+
+/* What is known is no hurry: the first probes after a restart come as any others. */
+static void asks_known_ones_within_their_interval(void **state)
+{
+	uint64_t latest = 0, began;
+
+	(void)state;
+	follow(SIMPLE(A ", " B ", " C));
+	run(SECOND);
+	for (int times = 0; times < 40; times++) {
+		n_starts = 0;
+		fake.started = note_start;
+		began = clock_us;
+		close_health();
+		open_health();
+		follow(SIMPLE(A ", " B ", " C));
+		run(2 * SECOND);
+		assert_true(n_starts >= 3);
+		latest = starts[2] - began > latest ? starts[2] - began : latest;
+	}
+	assert_in_range(latest, 1000 * MS, 2000 * MS);
 }
 
 #define MANY 10000
@@ -697,6 +736,38 @@ static void calls_once_for_a_burst_and_soon(void **state)
 	assert_int_equal(n_changed, 1);
 }
 
+static void does_not_wait_for_the_end_of_changes(void **state)
+{
+	(void)state;
+	answering = false;
+	follow(SIMPLE(A ", " B ", " C));
+	run(SECOND); /* all are under way */
+	for (uint8_t i = 1; i <= 3; i++) {
+		answer_open_probe(i);
+		run(1500);
+	}
+	assert_int_equal(n_events, 3);
+	assert_int_equal(n_changed, 1);
+	run(5 * MS);
+	assert_int_equal(n_changed, 2);
+}
+
+/* A backend may be in several pools of a VIP. */
+static void counts_vips_not_pools(void **state)
+{
+	(void)state;
+	follow(CONF(POOL_WITH("web", TCP, A, "") ", " POOL_WITH("w", TCP, A, ""),
+		    V("www", "198.18.0.80", "80", "web",
+		      "sources = ( { prefix = '10.0.0.0/8'; pool = 'w'; }, { prefix = "
+		      "'10.1.0.0/16'; backend = 'a'; } );")));
+	run(SECOND);
+	assert_string_equal(event_text,
+			    "backend a (10.0.0.1) of VIP www: unknown -> up, fine after 1 "
+			    "ms (1 of 1)");
+	assert_int_equal(last_event.n_vips, 1);
+	assert_int_equal(health->set.list[0]->n_users, 2);
+}
+
 static uint64_t slow_us;
 
 static void on_slow_change(void *ctx)
@@ -719,16 +790,7 @@ static void leaves_time_between_calls_that_take_long(void **state)
 	answer(2, JUDGE_FAILURE, "no");
 	while (!n_changed) {
 		run(4 * SECOND);
-		for (struct probe *p = fake.open; p; p = p->next) {
-			if (((const uint8_t *)&p->target.backend)[15] == 1) {
-				probe_done_fn *done = p->done;
-				void *ctx = p->ctx;
-
-				remove_probe(p);
-				done(ctx, &answers[1]);
-				break;
-			}
-		}
+		answer_open_probe(1);
 		run(3 * MS);
 	}
 	/* the second one changes just after the first call */
@@ -871,6 +933,22 @@ static void gives_the_weight_back_in_steps(void **state)
 	assert_int_equal(n_changed, 4);
 	assert_int_equal(health->step_us, HEALTH_NEVER);
 	assert_int_equal(view_of("www", "web", "b").weight_percent, 100);
+}
+
+static void ends_a_slow_start_when_it_goes_down(void **state)
+{
+	(void)state;
+	follow(CONF(POOL_WITH("web", TCP, A, ""), WWW));
+	follow(SLOW);
+	run(2 * SECOND);
+	assert_int_equal(view_of("www", "web", "b").weight_percent, 20);
+	answer(2, JUDGE_FAILURE, "no");
+	run(8 * SECOND);
+	assert_string_equal(word_of("www", "b"), "down");
+	assert_int_equal(view_of("www", "web", "b").weight_percent, 100);
+	answer(2, JUDGE_SUCCESS, "fine");
+	run(5 * SECOND);
+	assert_int_equal(view_of("www", "web", "b").weight_percent, 20);
 }
 
 static void starts_new_ones_slowly(void **state)
@@ -1049,6 +1127,8 @@ static void remembers_over_a_restart(void **state)
 	assert_string_equal(word_of("www", "a"), "up");
 	assert_string_equal(word_of("www", "b"), "down");
 	assert_string_equal(word_of("www", "c"), "unknown");
+	restart(SIMPLE(A ", " B ", " C)); /* c has not answered */
+	assert_string_equal(word_of("www", "c"), "unknown");
 	assert_int_equal(view_of("www", "web", "b").since, since);
 	assert_string_equal(view_of("www", "web", "b").reason, "no \"x\"");
 	assert_int_equal(view_of("www", "web", "a").weight_percent, 100);
@@ -1091,12 +1171,18 @@ static void writes_what_changed_soon_and_once(void **state)
 	assert_int_equal(unlink("state/health.json"), 0);
 	run(60 * SECOND);
 	assert_int_equal(stat("state/health.json", &st), -1);
-	answer(1, JUDGE_FAILURE, "no");
+	answering = false;
+	run(4 * SECOND); /* both are under way */
 	n_events = 0;
-	while (!n_events)
-		run(10 * MS);
+	for (uint8_t i = 1; i <= 2; i++) {
+		answer(i, JUDGE_FAILURE, "no");
+		health->set.list[i - 1]->state.judge.count = 2;
+		answer_open_probe(i);
+		run(495 * MS);
+	}
+	assert_int_equal(n_events, 2);
 	assert_int_equal(stat("state/health.json", &st), -1);
-	run(SECOND);
+	run(10 * MS);
 	assert_int_equal(stat("state/health.json", &st), 0);
 }
 
@@ -1245,15 +1331,19 @@ int main(void)
 		UNIT(takes_backends_without_a_check_as_up),
 		UNIT(probes_in_its_intervals_with_jitter),
 		UNIT(hurries_while_it_counts),
-		UNIT(asks_new_ones_early_and_known_ones_within_their_interval),
+		UNIT(asks_new_ones_early),
+		UNIT(asks_known_ones_within_their_interval),
 		UNIT(spreads_ten_thousand_streams),
 		UNIT(says_each_change_once),
 		UNIT(calls_once_for_a_burst_and_soon),
+		UNIT(does_not_wait_for_the_end_of_changes),
+		UNIT(counts_vips_not_pools),
 		UNIT(leaves_time_between_calls_that_take_long),
 		UNIT(keeps_the_state_when_it_cannot_probe),
 		UNIT(waits_for_the_tunnel_of_a_new_one),
 		UNIT(says_few_lines_of_many_own_errors),
 		UNIT(gives_the_weight_back_in_steps),
+		UNIT(ends_a_slow_start_when_it_goes_down),
 		UNIT(starts_new_ones_slowly),
 		UNIT(does_what_an_agent_asks_for),
 		UNIT(goes_on_over_a_reload),
