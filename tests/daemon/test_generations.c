@@ -1278,7 +1278,8 @@ static void any_truncation_is_refused(void **state)
 	_cleanup_(freep) char *text = NULL;
 
 	(void)state;
-	fill(&g);
+	declare(&g, "a b", 100);
+	declare(&g, "a! b", 200);
 	save(&g);
 	text = file_text();
 	for (size_t size = strlen(text); size-- > 0;) {

@@ -1484,13 +1484,18 @@ static void words_are_shared_by_rings_with_the_same_owners(void **state)
 	world.running.n_slots = SLOTS_MAX;
 	world.running.max_vips = VIPS_MAX;
 	become("web=a1,b2 api=a1,b2 | 80:web:13 81:web:13 82:api:13 83:web:61 84:web:13,s1=api");
+	vips = world.desired->vips;
+	assert_ptr_equal(vips[0].owners.ring, vips[2].owners.ring);
+	assert_words(&words, &vips[0].owners);
+	assert_words(&words, &vips[2].owners); /* the same ring, other backends */
 	become("web=a1!,b2 api=a1,b2 | 80:web:13 81:web:13 82:api:13 83:web:61 84:web:13,s1=api");
 	vips = world.desired->vips;
+	plan_words_fini(&words);
 	assert_words(&words, &vips[0].owners);
 	assert_ptr_equal(words.of, &vips[0].owners);
 	assert_words(&words, &vips[1].owners);
 	assert_ptr_equal(words.of, &vips[0].owners); /* not made anew */
-	assert_words(&words, &vips[2].owners);       /* the same ring, other backends */
+	assert_words(&words, &vips[2].owners);       /* another pool */
 	assert_ptr_equal(words.of, &vips[2].owners);
 	assert_words(&words, &world.desired->targets[0].owners);
 	assert_ptr_equal(words.of, &vips[2].owners);
