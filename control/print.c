@@ -131,6 +131,17 @@ int print_json(FILE *out, const json_t *document, bool all)
 	return 0;
 }
 
+int print_json_line(FILE *out, const json_t *document, bool all)
+{
+	_cleanup_(freep) char *text = json_dumps(document, JSON_COMPACT);
+
+	(void)all;
+	if (!text)
+		return -ENOMEM;
+	fprintf(out, "%s\n", text);
+	return 0;
+}
+
 /* ------------------------------------------------------------------------------------- status */
 
 /* "45 s", "3 min", "2 h 5 min", "7 d 3 h". */
@@ -563,5 +574,18 @@ int print_settle(FILE *out, const json_t *document, bool all)
 	(void)all;
 	fprintf(out, "settled, %" JSON_INTEGER_FORMAT " ring slots written\n",
 		number_at(document, "slots_written"));
+	return 0;
+}
+
+int print_event(FILE *out, const json_t *document, bool all)
+{
+	time_t at = (time_t)number_at(document, "time");
+	char text[32] = "";
+	struct tm tm;
+
+	(void)all;
+	if (localtime_r(&at, &tm))
+		strftime(text, sizeof(text), "%F %T", &tm);
+	fprintf(out, "%s  %s\n", text, text_at(document, "text"));
 	return 0;
 }

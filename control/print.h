@@ -57,12 +57,21 @@
  *   Equal on balancers that declare the same.
  *
  * flows
- *   {"size": 131072, "age_s": 30, "established": 12, "handshakes": 3, "moving_vips": 1,
- *    "backends": [{"name": "web-1", "pool": "web", "flows": 4}]}
+ *   {"size": 131072, "age_s": 30, "tcp_age_s": 3600, "established": 12, "handshakes": 3,
+ *    "moving_vips": 1,
+ *    "backends": [{"name": "web-1", "pool": "web", "flows": 4,
+ *                  "leaving": false}]}         it left a ring, and its time there is not over
  *   with --purge: {"purged": 15}
  *
  * settle
  *   {"slots_written": 1234}
+ *
+ * watch: a reply, {"since": epoch_s}, and then an event whenever something changes
+ *   {"time": epoch_s, "kind": "change", "text": "vip www: added"}
+ *   {"time": epoch_s, "kind": "health", "text": "...", "backend": "web-1", "pool": "web",
+ *    "vip": "www", "vips": 1,                  the first VIP that it is checked for, of so many
+ *    "from": "up", "to": "down",               or "unknown"; or what an agent said
+ *    "reason": "tcp connect timed out after 1003 ms", "duration_us": 1003112}
  *
  * drain, activate, disable, enable, weight
  *   {"backends": [{"pool": "web", "name": "web-1", "state": "draining", "weight": 100}],
@@ -84,7 +93,8 @@
  */
 typedef int print_fn(FILE *out, const json_t *document, bool all);
 
-print_fn print_json; /* any document, indented, its keys in the order given */
+print_fn print_json;      /* any document, indented, its keys in the order given */
+print_fn print_json_line; /* any document, in one line */
 print_fn print_status;
 print_fn print_vips;
 print_fn print_backends;
@@ -95,6 +105,8 @@ print_fn print_ring;
 print_fn print_digest;
 print_fn print_flows;
 print_fn print_settle;
+print_fn print_event; /* of watch */
+print_fn print_health;
 
 #define PRINT_COUNT_MAX 8
 #define PRINT_BYTES_MAX 12

@@ -73,12 +73,13 @@ static void compare_backend(const struct changes *c, const struct desired_backen
 		say(c, "backend %s of pool %s: address %s -> %s", name, pool,
 		    addr_print(&from->record.addr, old), addr_print(&to->record.addr, new));
 	if (from->state != to->state)
-		say(c, "backend %s of pool %s: %s -> %s, %s", name, pool,
+		say(c, "backend %s of pool %s: %s -> %s, by the %s", name, pool,
 		    model_state_name(from->state), model_state_name(to->state),
-		    to->state_wished ? "by the operator" : "by the config");
+		    desired_source_name(to->state_wished, to->state_advised));
 	if (from->weight != to->weight)
-		say(c, "backend %s of pool %s: weight %u -> %u, %s", name, pool, from->weight,
-		    to->weight, to->weight_wished ? "by the operator" : "by the config");
+		say(c, "backend %s of pool %s: weight %u -> %u, by the %s", name, pool,
+		    from->weight, to->weight,
+		    desired_source_name(to->weight_wished, to->weight_advised));
 	if (from->way != to->way)
 		say(c, "backend %s of pool %s: next hop %s -> %s", name, pool,
 		    desired_way_name(from->way), desired_way_name(to->way));
@@ -119,6 +120,27 @@ static size_t count_present(const struct desired *d)
 	return n;
 }
 
+/* Do the flows of the backend that @b was in `from` keep it in @to? */
+static bool has_flows_left(const struct desired *to, const struct desired_backend *b)
+{
+	for (size_t i = count_present(to); i < to->n_backends; i++)
+		if (addr_equal(&to->backends[i].record.addr, &b->record.addr) &&
+		    strcmp(to->backends[i].pool->name, b->pool->name) == 0)
+			return true;
+	return false;
+}
+
+static void tell_removed(const struct changes *c, const struct desired *to,
+			 const struct desired_backend *b)
+{
+	if (has_flows_left(to, b))
+		say(c,
+		    "backend %s of pool %s: removed; the flows that it has stay for %u s at most",
+		    b->backend->name, b->pool->name, to->model->settle_s);
+	else
+		tell_backend(c, b, "removed");
+}
+
 static void walk_backends(const struct changes *c, const struct desired *from,
 			  const struct desired *to)
 {
@@ -131,7 +153,7 @@ static void walk_backends(const struct changes *c, const struct desired *from,
 		int order = !a[i] ? 1 : !b[j] ? -1 : compare_backends(&a[i], &b[j]);
 
 		if (order < 0)
-			tell_backend(c, a[i], "removed");
+			tell_removed(c, to, a[i]);
 		else if (order > 0)
 			tell_backend(c, b[j], "added");
 		else

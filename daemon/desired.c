@@ -31,6 +31,11 @@ const char *desired_way_name(enum desired_way way)
 	return way_names[way];
 }
 
+const char *desired_source_name(bool wished, bool advised)
+{
+	return !wished ? "config" : advised ? "check" : "operator";
+}
+
 /* The port with a gateway_mac that packets on @ifindex leave by; without a route, the first such. */
 static ssize_t find_static_port(const struct desired_input *in, unsigned int ifindex)
 {
@@ -115,7 +120,9 @@ static void fill_backend(struct desired_backend *b, const struct desired_input *
 	b->backend = backend;
 	b->state_wished = wish && wish->has_state;
 	b->state = b->state_wished ? wish->state : backend->state;
+	b->state_advised = wish && wish->state_advised;
 	b->weight_wished = wish && wish->weight;
+	b->weight_advised = wish && wish->weight_advised;
 	b->weight = b->weight_wished ? wish->weight : backend->weight;
 	b->record.addr = backend->address;
 	b->record.hint = htobe16(backend->hint);

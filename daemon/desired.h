@@ -67,9 +67,11 @@ struct desired_backend {
 	const struct model_pool *pool;
 	const struct model_backend *backend;
 	enum model_state state; /* in force */
-	bool state_wished;      /* by the operator, not the config */
+	bool state_wished;      /* by the operator or by a check, not the config */
+	bool state_advised;     /* by a check */
 	unsigned int weight;    /* in force */
 	bool weight_wished;
+	bool weight_advised;
 	bool judged;  /* some VIP asks for its health */
 	bool up;      /* it is not, or some VIP may send it flows */
 	bool leaving; /* no longer in the model: there until its flows have settled */
@@ -114,6 +116,9 @@ struct maps_size desired_size(const struct model *model);
 
 /* The program's settings for a model, without the flow table's secret. Pure. */
 struct sluice_settings desired_settings(const struct model *model);
+
+/* Who a state or weight comes from: "operator", "check", "config". */
+const char *desired_source_name(bool wished, bool advised);
 
 /* The word for a way: "no_route", "resolving", "ready", "local", "static". */
 const char *desired_way_name(enum desired_way way);

@@ -513,11 +513,42 @@ bool generations_settle(struct generations *generations, const char *vip, int64_
 	return some;
 }
 
-void generations_dismiss(struct generations *generations)
+static bool is_in_model(const struct model *model, const struct generation_member *member)
 {
-	for (size_t i = 0; i < generations->n; i++)
-		if (generations->vips[i].moving)
-			dismiss(&generations->vips[i]);
+	const struct model_pool *pool = model_find_pool(model, member->pool);
+
+	for (size_t i = 0; pool && i < pool->n_backends; i++)
+		if (addr_equal(&pool->backends[i].address, &member->address))
+			return true;
+	return false;
+}
+
+void generations_dismiss(struct generations *generations, const struct model *model)
+{
+	for (size_t i = 0; i < generations->n; i++) {
+		struct generation *old = &generations->vips[i].old;
+
+		for (size_t m = 0; generations->vips[i].moving && m < old->n_members; m++)
+			old->members[m].gone |= !is_in_model(model, &old->members[m]);
+	}
+}
+
+bool generations_leaving(const struct generations *generations, const char *pool,
+			 const struct sluice_addr *address)
+{
+	const struct generation_member key = {.address = *address};
+
+	for (size_t i = 0; i < generations->n; i++) {
+		const struct generation_vip *v = &generations->vips[i];
+		const struct generation_member *m;
+
+		if (!v->moving || v->leave == INT64_MAX || !v->old.n_members)
+			continue;
+		m = bsearch(&key, v->old.members, v->old.n_members, sizeof(key), compare_members);
+		if (m && !m->gone && strcmp(m->pool, pool) == 0 && !has_member(&v->now, m))
+			return true;
+	}
+	return false;
 }
 
 static int64_t sooner(int64_t a, int64_t b)

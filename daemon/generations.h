@@ -93,8 +93,12 @@ void generation_vip_fini(struct generation_vip *vip);
 int generations_next(struct generations *out, const struct generations *before,
 		     const struct model *model, const struct wishes *wishes, int64_t now);
 
-/* Those who left are gone now, in all that move. */
-void generations_dismiss(struct generations *generations);
+/* Backends that @model has no more are gone at once, not when their time is over. */
+void generations_dismiss(struct generations *generations, const struct model *model);
+
+/* Has the backend left some ring, and is its time there not over? */
+bool generations_leaving(const struct generations *generations, const char *pool,
+			 const struct sluice_addr *address);
 
 /* Ends the move of @v, if it moves. */
 void generation_vip_settle(struct generation_vip *v);

@@ -365,23 +365,58 @@ static int add_ring(struct planner *p, const struct plan_ring *ring)
 	return add_step(plan, PLAN_RING, plan->n_rings);
 }
 
-static int set_vip_rings(struct planner *p)
+static int place_vip_rings(struct planner *p)
 {
-	for (size_t i = 0; i < p->desired->n_vips; i++) {
+	int err = 0;
+
+	for (size_t i = 0; i < p->desired->n_vips && !err; i++) {
 		const struct desired_vip *v = &p->desired->vips[i];
 		const struct sluice_vip *now = running_vip(p->running, v->vip);
-		struct plan_ring ring = {.owners = &v->owners};
-		int err = place_ring(p, v->owners.ring, now ? &now->ring : NULL, &p->vip_rings[i]);
 
-		if (err)
-			return err;
-		ring.base = p->vip_rings[i].base;
+		err = place_ring(p, v->owners.ring, now ? &now->ring : NULL, &p->vip_rings[i]);
+	}
+	return err;
+}
+
+static int compare_pools(const void *a, const void *b)
+{
+	const struct desired_vip *x = *(const struct desired_vip *const *)a;
+	const struct desired_vip *y = *(const struct desired_vip *const *)b;
+
+	if (x->owners.first != y->owners.first)
+		return x->owners.first < y->owners.first ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
+/* The VIPs, those of one pool together: their rings have the same words. NULL without memory. */
+static const struct desired_vip **vips_by_pool(const struct desired *desired)
+{
+	const struct desired_vip **list = calloc(desired->n_vips + 1, sizeof(*list));
+
+	for (size_t i = 0; list && i < desired->n_vips; i++)
+		list[i] = &desired->vips[i];
+	if (list)
+		qsort(list, desired->n_vips, sizeof(*list), compare_pools);
+	return list;
+}
+
+static int set_vip_rings(struct planner *p)
+{
+	_cleanup_(freep) const struct desired_vip **vips = vips_by_pool(p->desired);
+	int err = vips ? place_vip_rings(p) : -ENOMEM;
+
+	for (size_t i = 0; i < p->desired->n_vips && !err; i++) {
+		const struct desired_vip *v = vips[i];
+		const struct sluice_vip *now = running_vip(p->running, v->vip);
+		struct plan_ring ring = {
+			.owners = &v->owners,
+			.base = p->vip_rings[v - p->desired->vips].base,
+		};
+
 		ring.live = now && now->ring.base == ring.base;
 		err = add_ring(p, &ring);
-		if (err)
-			return err;
 	}
-	return 0;
+	return err;
 }
 
 /* --------------------------------------------------------------------------------------- targets */

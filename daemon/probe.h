@@ -13,6 +13,7 @@
 #include "daemon/judge.h"
 
 #define PROBE_REASON_MAX 160 /* bytes, with the zero */
+#define PROBE_WEIGHT_MAX 1000u
 
 /* What is asked, and by which way. */
 struct probe_target {
@@ -33,11 +34,12 @@ enum probe_wish {
 
 struct probe_report {
 	enum judge_result result;
-	char reason[PROBE_REASON_MAX]; /* one line, also of a success: "http status 200" */
+	char reason[PROBE_REASON_MAX]; /* one line of ASCII, also of a success: "http status 200" */
 	uint64_t duration_us;
 	enum probe_wish wish;
 	unsigned int
-		weight_percent; /* of the configured one, as an agent asks; 0: it does not say */
+		weight_percent; /* of the configured one, as an agent asks, 1 .. PROBE_WEIGHT_MAX; 0: it does
+				   not say ("0%" is a wish to drain) */
 };
 
 /* Called once for each probe, never from within probe_start(). The probe is gone then. */
@@ -47,7 +49,10 @@ typedef void probe_done_fn(void *ctx, const struct probe_report *report);
 struct probes;
 struct probe;
 
-/* @event is borrowed. 0 with @out to be freed by probes_free(); or -errno. */
+/*
+ * @event is borrowed. SIGPIPE must be ignored. Raises this process's limit of descriptors as far as it
+ * may. 0 with @out to be freed by probes_free(); or -errno.
+ */
 int probes_new(struct probes **out, sd_event *event);
 
 /*
@@ -58,7 +63,12 @@ int probes_new(struct probes **out, sd_event *event);
 int probe_start(struct probe **out, struct probes *probes, const struct probe_target *target,
 		probe_done_fn *done, void *ctx);
 
-/* Ends a probe without a report; accepts NULL. */
+/*
+ * What -errno @err of probe_start() is as a report: unknown, with the reason and the way out.
+ */
+void probe_own_error(struct probe_report *report, int err);
+
+/* Ends a probe without a report; accepts NULL. Not from within its own @done. */
 void probe_cancel(struct probe *probe);
 
 /* Only when no probe is running. Accepts NULL. */

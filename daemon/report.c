@@ -123,11 +123,6 @@ static json_t *nexthop_document(const struct desired_backend *b)
 	return hop;
 }
 
-static const char *who(bool wished)
-{
-	return wished ? "operator" : "config";
-}
-
 static json_t *backend_document(const struct engine_view *view, size_t i, uint32_t flows)
 {
 	const struct desired_backend *b = &view->desired->backends[i];
@@ -139,10 +134,11 @@ static json_t *backend_document(const struct engine_view *view, size_t i, uint32
 			 addr_print(&b->backend->address, text), "id",
 			 (json_int_t)view->backend_ids[i], "state",
 			 b->leaving ? "removed" : model_state_name(b->state), "state_by",
-			 who(b->state_wished), "weight", (json_int_t)b->weight, "weight_by",
-			 who(b->weight_wished), "nexthop", nexthop_document(b), "packets",
-			 (json_int_t)c.packets, "bytes", (json_int_t)c.bytes, "flows",
-			 (json_int_t)flows);
+			 desired_source_name(b->state_wished, b->state_advised), "weight",
+			 (json_int_t)b->weight, "weight_by",
+			 desired_source_name(b->weight_wished, b->weight_advised), "nexthop",
+			 nexthop_document(b), "packets", (json_int_t)c.packets, "bytes",
+			 (json_int_t)c.bytes, "flows", (json_int_t)flows);
 }
 
 json_t *report_backends(const struct engine_view *view)
@@ -206,4 +202,22 @@ json_t *report_ordered(const struct engine_view *view, const char *backend, cons
 					   "weight", (json_int_t)b->weight));
 	}
 	return json_pack("{s:o, s:I}", "backends", backends, "slots_written", (json_int_t)slots);
+}
+
+json_t *report_event(const char *text, const struct health_event *health)
+{
+	json_t *event = json_pack("{s:I, s:s, s:s}", "time", (json_int_t)time(NULL), "kind",
+				  health ? "health" : "change", "text", text);
+
+	if (!event || !health)
+		return event;
+	json_object_set_new(event, "backend", json_string(health->backend));
+	json_object_set_new(event, "pool", json_string(health->pool));
+	json_object_set_new(event, "vip", json_string(health->vip));
+	json_object_set_new(event, "vips", json_integer(health->n_vips));
+	json_object_set_new(event, "from", json_string(health->from));
+	json_object_set_new(event, "to", json_string(health->to));
+	json_object_set_new(event, "reason", json_string(health->reason));
+	json_object_set_new(event, "duration_us", json_integer((json_int_t)health->duration_us));
+	return event;
 }

@@ -95,14 +95,18 @@ json_t *report_flows(const struct engine_view *view, const char *vip_name)
 		const struct desired_backend *b = &view->desired->backends[i];
 
 		if (is_wanted(b, vip))
-			append(backends, json_pack("{s:s, s:s, s:I}", "name", b->backend->name,
-						   "pool", b->pool->name, "flows",
-						   (json_int_t)count.by_id[view->backend_ids[i]]));
+			append(backends,
+			       json_pack("{s:s, s:s, s:I, s:b}", "name", b->backend->name, "pool",
+					 b->pool->name, "flows",
+					 (json_int_t)count.by_id[view->backend_ids[i]], "leaving",
+					 generations_leaving(view->generations, b->pool->name,
+							     &b->backend->address)));
 	}
 	free(count.by_id);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "size",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "size",
 			 (json_int_t)flow_table_size(view->datapath), "age_s",
-			 (json_int_t)view->model->flow_age_s, "established",
+			 (json_int_t)view->model->flow_age_s, "tcp_age_s",
+			 (json_int_t)view->model->tcp_age_s, "established",
 			 (json_int_t)count.established, "handshakes", (json_int_t)count.handshakes,
 			 "moving_vips", (json_int_t)count_moving(view->generations), "backends",
 			 backends);

@@ -158,7 +158,7 @@ static int try_reload(void)
 {
 	struct engine_result result = begin();
 
-	return finish(engine_reload(lab.engine, &result, &lab.diag), &result);
+	return finish(engine_reload(lab.engine, false, &result, &lab.diag), &result);
 }
 
 static void reload(const char *text)
