@@ -248,14 +248,30 @@ static void log_change(void *ctx, const char *text)
 		log->result->change(log->result->ctx, text);
 }
 
+static bool same_members(const struct generation *a, const struct generation *b)
+{
+	if (a->n_members != b->n_members || !generation_equal(a, b))
+		return false;
+	for (size_t i = 0; i < a->n_members; i++)
+		if (a->members[i].gone != b->members[i].gone ||
+		    !addr_equal(&a->members[i].address, &b->members[i].address))
+			return false;
+	return true;
+}
+
+/* Is there nothing new for a restart to know? */
 static bool same_moves(const struct generations *a, const struct generations *b)
 {
 	if (a->n != b->n)
 		return false;
-	for (size_t i = 0; i < a->n; i++)
-		if (strcmp(a->vips[i].vip, b->vips[i].vip) != 0 ||
-		    a->vips[i].moving != b->vips[i].moving || a->vips[i].since != b->vips[i].since)
+	for (size_t i = 0; i < a->n; i++) {
+		const struct generation_vip *x = &a->vips[i], *y = &b->vips[i];
+
+		if (strcmp(x->vip, y->vip) != 0 || strcmp(x->pool, y->pool) != 0 ||
+		    x->moving != y->moving || x->since != y->since || x->leave != y->leave ||
+		    !same_members(&x->now, &y->now) || !same_members(&x->old, &y->old))
 			return false;
+	}
 	return true;
 }
 

@@ -187,6 +187,9 @@ static void keeps_numbers_in_their_ranges(void **state)
 		{ETH0 "flows = { size = 67108865; age_s = 3601; };\n",
 		 OUTSIDE("flows: size 67108865") "1024..67108864\n" OUTSIDE(
 			 "flows: age_s 3601") "1..3600\n"},
+		{ETH0 "flows = { tcp_age_s = 0; };\n", OUTSIDE("flows: tcp_age_s 0") "1..43200\n"},
+		{ETH0 "flows = { tcp_age_s = 43201; };\n",
+		 OUTSIDE("flows: tcp_age_s 43201") "1..43200\n"},
 		{ETH0 "flows = { size = 1025; };\n",
 		 "sluice.conf:2: flows: size 1025 is not a power of two; the next one is 2048\n"},
 		{ETH0 "icmp = { echo_rate = -1; error_rate = -1; };\n",
@@ -592,6 +595,7 @@ static void fills_in_defaults(void **state)
 	assert_int_equal(model->limits.flows, 131072);
 	assert_int_equal(model->limits.fragments, 4096);
 	assert_int_equal(model->flow_age_s, 30);
+	assert_int_equal(model->tcp_age_s, 3600);
 	assert_int_equal(model->echo_rate, 1000);
 	assert_int_equal(model->error_rate, 1000);
 	assert_int_equal(model->n_decap, 0);
@@ -628,7 +632,8 @@ static void fills_in_defaults(void **state)
 	"pin_dir = '/sys/fs/bpf/two';\n" \
 	"state_dir = '/var/lib/two';\n" \
 	"limits = { vips = 65535; backends = 32767; sources = 10000000; fragments = 1048576; };" \
-	"flows = { size = 67108864; age_s = 3600; }; icmp = { echo_rate = 0; error_rate = " \
+	"flows = { size = 67108864; age_s = 3600; tcp_age_s = 43200; }; icmp = { echo_rate = 0; " \
+	"error_rate = " \
 	"1000000; };\n" \
 	"hash_seed = 0xfedcba98; settle_s = 86400;\n" \
 	"pools = ( { name = 'none'; },\n" \
@@ -727,6 +732,7 @@ static void takes_every_key(void **state)
 	assert_int_equal(model->limits.flows, 67108864);
 	assert_int_equal(model->limits.fragments, 1048576);
 	assert_int_equal(model->flow_age_s, 3600);
+	assert_int_equal(model->tcp_age_s, 43200);
 	assert_int_equal(model->echo_rate, 0);
 	assert_int_equal(model->error_rate, 1000000);
 	assert_true(model->hash_seed == 0xfedcba98);

@@ -687,6 +687,22 @@ static const char shared_names[] =
 	CONFIG(V0, POOL("web", TWO) ", " POOL("api", BACKEND("a", 1, "") ", " BACKEND("c", 3, "")),
 	       VIP("www", 80, "web") ", " VIP("api", 81, "api"));
 
+/* Sets the epoch of www's flows in the map; returns what it was. */
+static uint32_t set_epoch(uint32_t epoch)
+{
+	struct sluice_vip_key key = {.port = htons(80), .proto = IPPROTO_TCP};
+	int fd = program_map_fd(datapath_program(lab.view.datapath), MAP_VIPS);
+	struct sluice_vip vip;
+	uint32_t was;
+
+	assert_int_equal(addr_parse(&key.addr, "192.0.2.1"), 0);
+	assert_int_equal(bpf_map_lookup_elem(fd, &key, &vip), 0);
+	was = vip.flags >> SLUICE_VIP_EPOCH_SHIFT;
+	vip.flags = (vip.flags & SLUICE_VIP_OPTIONS) | epoch << SLUICE_VIP_EPOCH_SHIFT;
+	assert_int_equal(bpf_map_update_elem(fd, &key, &vip, BPF_EXIST), 0);
+	return was;
+}
+
 static void orders_reach_the_maps_and_can_be_taken_back(void **state)
 {
 	_cleanup_(snapshot_fini) struct snapshot before = {0};
@@ -719,7 +735,9 @@ static void orders_reach_the_maps_and_can_be_taken_back(void **state)
 	order(ENGINE_WEIGHT, "b", NULL, 0);
 	assert_string_equal(lab.told, "backend b of pool web: weight 7 -> 100, by the config\n");
 	assert_int_equal(lab.view.wishes->n, 0);
+	/* All but the epoch of www's flows is as before. */
 	settle(NULL);
+	assert_int_equal(set_epoch(0), 1);
 	after = snapshot();
 	assert_snapshots_equal(&before, &after);
 }
@@ -1044,7 +1062,7 @@ static void a_move_that_sends_no_one_away_ends_when_no_flow_needs_it(void **stat
 
 	(void)state;
 	/* It may end when flows that are not idle have shown themselves: an age after it began. */
-	start("flows = { age_s = 1; };\n" CONFIG(
+	start("settle_s = 1; flows = { age_s = 1; };\n" CONFIG(
 		V0, POOL("web", TWO) ", " POOL("api", BACKEND("c", 3, "") ", " BACKEND("d", 4, "")),
 		VIP("www", 80, "web") ", " VIP("api", 81, "api")));
 	a = id_of("web", "a");
@@ -1065,6 +1083,45 @@ static void a_move_that_sends_no_one_away_ends_when_no_flow_needs_it(void **stat
 	assert_true(moves("www"));
 	assert_int_equal(engine_purge_flows(lab.engine, a + 1), 0);
 	assert_int_equal(engine_purge_flows(lab.engine, a), 1);
+}
+
+/* The move goes on: a flow of long ago may be with a slot that has moved. */
+static void those_who_left_are_gone_after_settle_s(void **state)
+{
+	struct timespec begin_ts, now;
+	uint32_t c;
+
+	(void)state;
+	start("settle_s = 1;\n" CONFIG(V0, POOL("web", TWO ", " BACKEND("c", 3, "")),
+				       VIP("www", 80, "web")));
+	c = id_of("web", "c");
+	reload("settle_s = 1;\n" CONFIG(V0, POOL("web", TWO), VIP("www", 80, "web")));
+	assert_true(backend("web", "c")->leaving);
+	clock_gettime(CLOCK_MONOTONIC, &begin_ts);
+	do {
+		assert_true(sd_event_run(lab.event, 50000) >= 0);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (record_of(c).encap && now.tv_sec - begin_ts.tv_sec < 3 * PATIENCE_S);
+	assert_int_equal(record_of(c).encap, SLUICE_ENCAP_NONE);
+	assert_true(moves("www"));
+	assert_int_equal(lab.view.desired->n_backends, 2);
+	/* After a restart, too. */
+	stop();
+	start("settle_s = 1;\n" CONFIG(V0, POOL("web", TWO), VIP("www", 80, "web")));
+	assert_int_equal(lab.view.desired->n_backends, 2);
+	assert_true(moves("www"));
+}
+
+static void a_backend_that_was_disabled_and_removed_stays_out(void **state)
+{
+	(void)state;
+	start(plain);
+	order(ENGINE_DRAIN, "b", NULL, 0);
+	order(ENGINE_DISABLE, "b", NULL, 0);
+	stop();
+	start(only_a);
+	assert_int_equal(lab.view.desired->n_backends, 1);
+	assert_true(moves("www"));
 }
 
 /* ---------------------------------------------------------------------- what a config uses, clients */
@@ -1205,6 +1262,8 @@ int main(void)
 		TEST(a_removed_backend_stays_until_its_flows_have_settled),
 		TEST(a_backend_that_comes_back_while_it_leaves_is_the_same),
 		TEST(a_move_that_sends_no_one_away_ends_when_no_flow_needs_it),
+		TEST(those_who_left_are_gone_after_settle_s),
+		TEST(a_backend_that_was_disabled_and_removed_stays_out),
 		TEST(another_feature_takes_another_program),
 		TEST(a_refused_reload_leaves_the_features),
 		TEST(clients_are_not_compared_at_a_restart),

@@ -1273,9 +1273,12 @@ static void drained_slots_name_their_old_owner_until_they_settle(void **state)
 	assert_int_equal(count_words(SLUICE_SLOT(2, 1, true)), a);
 	assert_int_equal(count_words(SLUICE_SLOT(2, 2, false)), b);
 	assert_int_equal(world.plan->slots, a);
+	assert_int_equal(vip_of(MAP_VIPS, &world.wanted.vips[0], IPPROTO_TCP)->flags, 0);
 	settle();
-	assert_steps("ring@0!");
+	assert_steps("ring@0! vip80#1@0");
 	assert_int_equal(count_words(SLUICE_SLOT(2, 2, false)), 61);
+	assert_int_equal(vip_of(MAP_VIPS, &world.wanted.vips[0], IPPROTO_TCP)->flags,
+			 1u << SLUICE_VIP_EPOCH_SHIFT);
 }
 
 static void a_change_taken_back_moves_what_began_in_between(void **state)
@@ -1288,7 +1291,8 @@ static void a_change_taken_back_moves_what_began_in_between(void **state)
 	a = count_words(SLUICE_SLOT(1, 1, false));
 	become("web=a1!,b2 | 80:web:61");
 	become("web=a1,b2 | 80:web:61");
-	assert_int_equal(count_words(SLUICE_SLOT(1, 2, true)), a);
+	/* What is not known began before all this. */
+	assert_int_equal(count_words(SLUICE_SLOT(1, 2, true) | SLUICE_SLOT_KEEP), a);
 	fixture_check(make_plan(), &world.diag);
 	assert_steps("");
 	settle();
@@ -1382,11 +1386,124 @@ static void a_removed_backend_keeps_id_and_record_until_it_settles(void **state)
 	assert_int_equal(world.plan->backend_ids[1], 3);
 	assert_int_not_equal(world.backends[1].encap, SLUICE_ENCAP_NONE);
 	settle();
-	assert_steps("ring@0! -1 -dev5");
+	assert_steps("ring@0! vip80#1@0 -1 -dev5");
 	assert_int_equal(world.backends[1].encap, SLUICE_ENCAP_NONE);
 	become("web=b2,c3,d4 | 80:web:61");
 	assert_int_equal(world.plan->backend_ids[2], 1);
 	assert_int_equal(world.backends[1].generation, record.generation + 1);
+}
+
+/* Once its time is over; the move of those that stay goes on. */
+static void a_backend_that_left_frees_its_id_before_the_move_settles(void **state)
+{
+	unsigned int a;
+
+	(void)state;
+	world.moves = true;
+	become("web=a1,b2,c3 | 80:web:61");
+	a = count_words(SLUICE_SLOT(1, 1, false));
+	become("web=b2,c3*300 | 80:web:61");
+	assert_true(count_words(SLUICE_SLOT(2, 1, true)) + count_words(SLUICE_SLOT(3, 1, true)) >
+		    0);
+	assert_true(count_words(SLUICE_SLOT(3, 2, true)) > 0);
+	world.now += 299;
+	fixture_check(make_plan(), &world.diag);
+	assert_steps("");
+	world.now++;
+	fixture_check(make_plan(), &world.diag);
+	assert_steps("ring@0! -1");
+	apply();
+	/* Those that it had are remembered: they may move once more. */
+	assert_int_equal(count_words(SLUICE_SLOT(2, 1, true)), 0);
+	assert_int_equal(count_words(SLUICE_SLOT(3, 1, true)), 0);
+	assert_true(count_words(SLUICE_SLOT(2, 2, true)) + count_words(SLUICE_SLOT(3, 3, true)) >=
+		    a);
+	assert_true(count_words(SLUICE_SLOT(3, 2, true)) > 0);
+	assert_true(world.generations.vips[0].moving);
+}
+
+/* The words of the ring that clients of 10.1.1.0/24 have. */
+static unsigned int count_target_words(uint32_t word)
+{
+	const struct sluice_target *target = &world.targets[world.plan->target_indexes[0]];
+	unsigned int n = 0;
+
+	assert_int_equal(target->ring.size, 61);
+	for (uint32_t i = 0; i < 61; i++)
+		n += world.slots[target->ring.base + i] == word;
+	return n;
+}
+
+static void rings_of_pools_in_sources_move_like_the_vip_s(void **state)
+{
+	unsigned int a, b;
+
+	(void)state;
+	world.moves = true;
+	become("web=a1 api=b2@5,c3 | 80:web:61,s1=api");
+	a = count_words(SLUICE_SLOT(1, 1, false));
+	assert_int_equal(a, 61);
+	b = count_target_words(SLUICE_SLOT(2, 2, false));
+	become("web=a1 api=b2@5!,c3 | 80:web:61,s1=api");
+	assert_steps("ring@64!");
+	assert_int_equal(count_target_words(SLUICE_SLOT(3, 2, true)), b);
+	assert_int_equal(count_target_words(SLUICE_SLOT(3, 3, false)), 61 - b);
+	assert_int_equal(count_words(SLUICE_SLOT(1, 1, false)), a);
+	/* Removed, it stays as long as its flows may. */
+	become("web=a1 api=c3 | 80:web:61,s1=api");
+	assert_steps("");
+	assert_string_equal(world.names[2].backend, "b");
+	assert_true(world.backends[2].flags & SLUICE_BACKEND_SERVING);
+	settle();
+	assert_int_equal(count_target_words(SLUICE_SLOT(3, 3, false)), 61);
+	assert_int_equal(world.backends[2].encap, SLUICE_ENCAP_NONE);
+	assert_int_equal(count_words(SLUICE_SLOT(1, 1, false)), a);
+	fixture_check(make_plan(), &world.diag);
+	assert_steps("");
+}
+
+static void assert_words(struct plan_words *shared, const struct owners *owners)
+{
+	_cleanup_(plan_words_fini) struct plan_words own = {0};
+	const struct plan_ring ring = {.owners = owners};
+	const uint32_t *expected = plan_words_get(&own, world.plan, &ring);
+	const uint32_t *got = plan_words_get(shared, world.plan, &ring);
+
+	assert_true(got && expected);
+	assert_memory_equal(got, expected, owners->ring->size * sizeof(*got));
+}
+
+/* VIPs whose slots have the same owners need their words once; any others get their own. */
+static void words_are_shared_by_rings_with_the_same_owners(void **state)
+{
+	_cleanup_(plan_words_fini) struct plan_words words = {0};
+	const struct desired_vip *vips;
+
+	(void)state;
+	world.moves = true;
+	world.running.n_slots = SLOTS_MAX;
+	world.running.max_vips = VIPS_MAX;
+	become("web=a1,b2 api=a1,b2 | 80:web:13 81:web:13 82:api:13 83:web:61 84:web:13,s1=api");
+	vips = world.desired->vips;
+	assert_ptr_equal(vips[0].owners.ring, vips[2].owners.ring);
+	assert_words(&words, &vips[0].owners);
+	assert_words(&words, &vips[2].owners); /* the same ring, other backends */
+	become("web=a1!,b2 api=a1,b2 | 80:web:13 81:web:13 82:api:13 83:web:61 84:web:13,s1=api");
+	vips = world.desired->vips;
+	plan_words_fini(&words);
+	assert_words(&words, &vips[0].owners);
+	assert_ptr_equal(words.of, &vips[0].owners);
+	assert_words(&words, &vips[1].owners);
+	assert_ptr_equal(words.of, &vips[0].owners); /* not made anew */
+	assert_words(&words, &vips[2].owners);       /* another pool */
+	assert_ptr_equal(words.of, &vips[2].owners);
+	assert_words(&words, &world.desired->targets[0].owners);
+	assert_ptr_equal(words.of, &vips[2].owners);
+	assert_words(&words, &vips[3].owners); /* a larger one */
+	assert_words(&words, &vips[4].owners); /* a smaller one */
+	assert_ptr_equal(words.of, &vips[4].owners);
+	assert_words(&words, &vips[0].owners);
+	assert_ptr_equal(words.of, &vips[4].owners);
 }
 
 /* A balancer that has just booted, and one that has seen the change: from declared states. */
@@ -1582,6 +1699,8 @@ static void check_words(const struct sluice_ring *ring, const struct owners *own
 				 cur == OWNERS_NOBODY ? 0 : world.plan->backend_ids[cur]);
 		assert_int_equal(SLUICE_SLOT_OTHER(word),
 				 other == OWNERS_NOBODY ? 0 : world.plan->backend_ids[other]);
+		assert_int_equal(of.keep, !!(word & SLUICE_SLOT_KEEP));
+		assert_true(!of.track || word & SLUICE_SLOT_TRACK);
 		if (owners->old)
 			assert_true(cur == other || word & SLUICE_SLOT_TRACK);
 		else
@@ -1745,6 +1864,9 @@ int main(void)
 		TEST(a_backend_that_came_in_between_keeps_id_and_record),
 		TEST(a_slot_that_moved_back_stays_tracked_until_it_settles),
 		TEST(a_removed_backend_keeps_id_and_record_until_it_settles),
+		TEST(a_backend_that_left_frees_its_id_before_the_move_settles),
+		TEST(rings_of_pools_in_sources_move_like_the_vip_s),
+		TEST(words_are_shared_by_rings_with_the_same_owners),
 		TEST(declared_states_alone_make_the_words),
 		TEST(any_sequence_of_changes_comes_out_right),
 	};
