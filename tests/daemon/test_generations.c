@@ -741,7 +741,16 @@ static void the_next_to_leave_is_the_soonest_of_all(void **state)
 	assert_int_equal(generations_next_leave(&g), INT64_MAX);
 }
 
-static void dismissed_are_gone_at_once_in_all_that_moves(void **state)
+/* Letter @c of the pool at network @net: has it left, with time to go? */
+static bool leaves(const struct generations *g, const char *pool, uint8_t net, char c)
+{
+	const uint8_t bytes[4] = {10, 0, net, (uint8_t)c};
+	const struct sluice_addr address = addr_from_bytes(AF_INET, bytes);
+
+	return generations_leaving(g, pool, &address);
+}
+
+static void removed_ones_can_be_dismissed_at_once(void **state)
 {
 	_cleanup_(generations_fini) struct generations g = {0};
 	_cleanup_(model_freep) struct model *first = new_model();
@@ -758,15 +767,21 @@ static void dismissed_are_gone_at_once_in_all_that_moves(void **state)
 	add_vip(second, "c", "c", "", 2, "a b");
 	add_vip(second, "d", "d", "", 3, "a b c");
 	next(&g, second, NULL, 200);
-	generations_dismiss(&g);
-	assert_vip(&g, "a", "b c <- a* b c, 200 500 3800");
-	assert_vip(&g, "b", "b d:7 <- a* b c*, 200 500 3800");
+	assert_true(leaves(&g, "a", 0, 'a') && leaves(&g, "b", 1, 'c'));
+	generations_dismiss(&g, second);
+	/* Who is still declared, and drains, keeps its time. */
+	assert_vip(&g, "a", "b c <- a b c, 200 500 3800 leave 500");
+	assert_vip(&g, "b", "b d:7 <- a* b c*, 200 500 3800 leave 500");
 	assert_vip(&g, "c", "a b");
 	assert_vip(&g, "d", "a b c <- a b, 200 500 3800");
-	assert_int_equal(generations_next_leave(&g), INT64_MAX);
+	assert_true(leaves(&g, "a", 0, 'a'));
+	assert_false(leaves(&g, "a", 0, 'b') || leaves(&g, "b", 0, 'a'));
+	assert_false(leaves(&g, "b", 1, 'a') || leaves(&g, "b", 1, 'c'));
 	/* What follows leaves it so. */
 	next(&g, second, NULL, 201);
-	assert_vip(&g, "a", "b c <- a* b c, 200 500 3800");
+	assert_vip(&g, "b", "b d:7 <- a* b c*, 200 500 3800 leave 500");
+	next(&g, second, NULL, 500);
+	assert_false(leaves(&g, "a", 0, 'a'));
 }
 
 /* --------------------------------------------------------------------------- pools in `sources` */
@@ -1405,7 +1420,7 @@ int main(void)
 		cmocka_unit_test(vips_come_go_and_change_apart),
 		cmocka_unit_test(limits_are_each_vip_s_own),
 		cmocka_unit_test(the_next_to_leave_is_the_soonest_of_all),
-		cmocka_unit_test(dismissed_are_gone_at_once_in_all_that_moves),
+		cmocka_unit_test(removed_ones_can_be_dismissed_at_once),
 		cmocka_unit_test(rings_of_pools_in_sources_have_generations_of_their_own),
 		cmocka_unit_test(order_of_changes_does_not_matter),
 		cmocka_unit_test(balancer_that_starts_now_agrees_with_one_that_saw_the_changes),
