@@ -60,7 +60,7 @@ static __always_inline void gue_checksum(struct udphdr *udp, const __be32 *addrs
  * The sum of the @size bytes at @at of the frame, folded, added to @sum; GUE_NO_SUM when they are not
  * in the frame's first buffer, or when there was no sum before. @size is constant.
  */
-static __always_inline __u32 gue_add(struct xdp_md *ctx, __u32 at, __u32 size, __u32 sum)
+static __always_inline __u32 gue_add(PACKET_CTX *ctx, __u32 at, __u32 size, __u32 sum)
 {
 	void *data = (void *)(long)ctx->data + (at & 0x7fff);
 	__be32 last = 0;
@@ -78,7 +78,7 @@ static __always_inline __u32 gue_add(struct xdp_md *ctx, __u32 at, __u32 size, _
  * The sum of the @size bytes at @at of the frame, byte for byte. A function that the verifier looks at
  * once, for any arguments.
  */
-__noinline __u32 gue_read_sum(struct xdp_md *ctx, __u32 at, __u32 size)
+__noinline __u32 gue_read_sum(PACKET_CTX *ctx, __u32 at, __u32 size)
 {
 	__u32 sum = 0;
 

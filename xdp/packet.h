@@ -21,6 +21,11 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+/* The frame's context; a program at another hook says its own before it includes this. */
+#ifndef PACKET_CTX
+#define PACKET_CTX struct xdp_md
+#endif
+
 /* Go on with the next stage. No XDP action is negative. */
 #define STAGE_NEXT (-1)
 
@@ -62,7 +67,7 @@ enum packet_kind {
 };
 
 struct packet {
-	struct xdp_md *ctx;
+	PACKET_CTX *ctx;
 	struct sluice_vip_key dst; /* address, port, protocol: what is looked up */
 	struct sluice_addr src;
 	__be16 sport;
