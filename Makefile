@@ -125,6 +125,8 @@ $(call obj,$(bench_SRC) $(bench_MAIN)) $(unit_bench:=.o): | $(BENCH_SKELS)
 
 $(TOOLS): %: %.o
 $(B)/tests/tools/beside: LIBS = -lxdp -lbpf
+$(B)/tests/tools/probe_path: $(DAEMON_A)
+$(B)/tests/tools/probe_path: LIBS = $(LIBS_daemon)
 $(B)/tests/tools/frames: $(B)/testlib.a $(CONFIG_A)
 $(B)/tests/tools/frames: LIBS = $(LIBS_config) -lcmocka
 
