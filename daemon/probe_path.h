@@ -41,7 +41,8 @@ int probe_path_use_ports(struct probe_path *path, const unsigned int *ifindexes,
 
 /*
  * Tunnel @number is the one to @backend: address, encapsulation, next hop; to be called again when
- * that changes. 0; -ENODEV: the port is gone; or another -errno. Nothing has changed then.
+ * that changes. 0; -ENODEV: the port, or our own device, is gone; or another -errno. Nothing has
+ * changed then.
  */
 int probe_path_set(struct probe_path *path, uint32_t number, const struct sluice_backend *backend);
 
@@ -53,7 +54,7 @@ uint32_t probe_path_mark(const struct probe_path *path, uint32_t number);
 
 /*
  * The source address of probes for VIPs of @family (AF_INET, AF_INET6). false: this host has no
- * address of that family, and connect() says ENETUNREACH.
+ * address of that family, and connect() says ENETUNREACH or EADDRNOTAVAIL.
  */
 bool probe_path_source(const struct probe_path *path, int family, struct sluice_addr *out);
 
