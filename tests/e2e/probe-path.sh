@@ -42,10 +42,14 @@ each()
 	done < <(lab_ways)
 }
 
-# More than a segment: the kernel must not leave it to us to cut it.
+# More than a segment: the kernel cuts it before it comes to the program, which would drop it.
 answers_long()
 {
-	answers "$@" 6000
+	local said
+
+	said=$(probe count "$@" 6000) || lab_fail "long probe of $2 port $3 by $1: $said"
+	! grep too_big <<<"$said" || lab_fail "segments of $2 port $3 by $1 do not fit"
+	grep -qx web-1 <<<"$said" || lab_fail "long probe of $2 port $3 by $1: $said"
 }
 
 # carries_all POOL VIP PORT: packets of 1500 bytes; carries_less: what 1500 leave beside the outer header.

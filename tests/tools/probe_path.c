@@ -139,7 +139,7 @@ static int get(const struct probe_path *path, const struct sluice_addr *vip, uin
 static void print_counters(const struct probe_path *path)
 {
 	static const char *const names[] = {
-#define NAME(NAME, name, text) #name,
+#define NAME(NAME, name, text) name,
 		PROBE_OUTCOMES(NAME)
 #undef NAME
 	};

@@ -16,7 +16,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 BUILD=${1:?usage: tests/vm/run.sh BUILD [NAME...]}
 shift
-TESTS=${*:-xdp/ daemon/datapath daemon/link e2e/decap e2e/beside}
+TESTS=${*:-xdp/ daemon/datapath daemon/link daemon/probe_path e2e/decap e2e/beside e2e/probe-path}
 CACHE=${SLUICE_VM_CACHE:-/var/tmp/sluice-vm}
 KERNELS=${SLUICE_VM_KERNELS:-6.1 6.12}
 PACKAGES=(qemu-system-x86 busybox-static kmod cpio xz-utils)
