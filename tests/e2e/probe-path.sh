@@ -121,6 +121,7 @@ missing()
 	lab_kill helper-1
 	lab_helper 1 --detach
 	each is_silent
+	[ "$(probe mtu ip4 $LAB_VIP 80)" = "carried 0 of 1500" ] || lab_fail "something was carried"
 }
 
 own_settings()
