@@ -175,8 +175,7 @@ static enum fm_loss classify(const struct fm_world *w, const struct fm_flow *f, 
 	/* With the ports of a flow that was there just before it may have begun after that. */
 	if (f->began <= w->expired[f->backend] ||
 	    (!is_member(b->version, f->backend) &&
-	     (w->now - w->left[f->backend] >= FM_SETTLE_S - 1 ||
-	      f->began > w->left[f->backend])))
+	     (w->now - w->left[f->backend] >= FM_SETTLE_S - 1 || f->began > w->left[f->backend])))
 		return FM_LOSS_DRAINED;
 	idle = idle && tracked_since(changes, f->last[at]);
 	if (idle && !w->helper)

@@ -349,7 +349,7 @@ struct sluice_settings {
 	__u32 flow_age;   /* how long a silent flow is known, in ticks */
 	__u32 tcp_age;    /* ... an established TCP connection */
 	__u32 vip_bits;   /* lines of `vip_lines`: 2^vip_bits */
-	__u64 secret[2]; /* key of the flow table's tags */
+	__u64 secret[2];  /* key of the flow table's tags */
 };
 
 /*

@@ -92,9 +92,10 @@ static __always_inline void select_by_flow(struct packet *pkt, __u32 word, int f
 		return;
 	}
 	backend = SLUICE_SLOT_OTHER(word);
-	if (!fixed && !syn && (word & (SLUICE_SLOT_TRACK | SLUICE_SLOT_KEEP)) == SLUICE_SLOT_TRACK &&
-	    pkt->dst.proto == IPPROTO_TCP &&
-	    backend != SLUICE_SLOT_CUR(word) && backend_serves(backend)) {
+	if (!fixed && !syn &&
+	    (word & (SLUICE_SLOT_TRACK | SLUICE_SLOT_KEEP)) == SLUICE_SLOT_TRACK &&
+	    pkt->dst.proto == IPPROTO_TCP && backend != SLUICE_SLOT_CUR(word) &&
+	    backend_serves(backend)) {
 		stats_event(pkt, SLUICE_EVENT_FLOW_OLD);
 		pkt->backend_id = backend;
 	}
