@@ -758,15 +758,58 @@ static void dismissed_are_gone_at_once_in_all_that_moves(void **state)
 	add_vip(second, "c", "c", "", 2, "a b");
 	add_vip(second, "d", "d", "", 3, "a b c");
 	next(&g, second, NULL, 200);
-	generations_dismiss(&g);
-	assert_vip(&g, "a", "b c <- a* b c, 200 500 3800");
-	assert_vip(&g, "b", "b d:7 <- a* b c*, 200 500 3800");
+	generations_dismiss(&g, second);
+	/* One that drains has its time: it is still there. */
+	assert_vip(&g, "a", "b c <- a b c, 200 500 3800 leave 500");
+	assert_vip(&g, "b", "b d:7 <- a* b c*, 200 500 3800 leave 500");
 	assert_vip(&g, "c", "a b");
 	assert_vip(&g, "d", "a b c <- a b, 200 500 3800");
-	assert_int_equal(generations_next_leave(&g), INT64_MAX);
 	/* What follows leaves it so. */
 	next(&g, second, NULL, 201);
-	assert_vip(&g, "a", "b c <- a* b c, 200 500 3800");
+	assert_vip(&g, "b", "b d:7 <- a* b c*, 200 500 3800 leave 500");
+}
+
+static void who_is_leaving_can_be_asked(void **state)
+{
+	_cleanup_(generations_fini) struct generations g = {0};
+	const uint8_t bytes[][4] = {{10, 0, 0, 'a'}, {10, 0, 0, 'b'}, {10, 0, 0, 'c'}};
+	const struct sluice_addr a = addr_from_bytes(AF_INET, bytes[0]);
+	const struct sluice_addr b = addr_from_bytes(AF_INET, bytes[1]);
+	const struct sluice_addr c = addr_from_bytes(AF_INET, bytes[2]);
+
+	(void)state;
+	assert_false(generations_leaving(&g, "web", &a));
+	declare(&g, "a b", 100);
+	assert_false(generations_leaving(&g, "web", &a));
+	declare(&g, "a- b", 200);
+	assert_true(generations_leaving(&g, "web", &a));
+	assert_false(generations_leaving(&g, "api", &a));
+	assert_false(generations_leaving(&g, "web", &b));
+	assert_false(generations_leaving(&g, "web", &c));
+	declare(&g, "a- b c", 300);
+	assert_true(generations_leaving(&g, "web", &a));
+	declare(&g, "a- b c-", 400);
+	assert_true(generations_leaving(&g, "web", &c));
+	declare(&g, "a! b c-", 401);
+	assert_false(generations_leaving(&g, "web", &a));
+	assert_true(generations_leaving(&g, "web", &c));
+	declare(&g, "b c-", 700);
+	assert_vip(&g, "www", "b <- a* b c:0*, 400 700 4000");
+	assert_false(generations_leaving(&g, "web", &c));
+}
+
+static void who_is_back_is_not_leaving(void **state)
+{
+	_cleanup_(generations_fini) struct generations g = {0};
+	const uint8_t bytes[4] = {10, 0, 0, 'a'};
+	const struct sluice_addr a = addr_from_bytes(AF_INET, bytes);
+
+	(void)state;
+	declare(&g, "a b c", 100);
+	declare(&g, "a- b c", 200);
+	declare(&g, "a b:7 c", 300);
+	assert_vip(&g, "www", "a b:7 c <- a b c, 300 600 3900 leave 500");
+	assert_false(generations_leaving(&g, "web", &a));
 }
 
 /* --------------------------------------------------------------------------- pools in `sources` */
@@ -1406,6 +1449,8 @@ int main(void)
 		cmocka_unit_test(limits_are_each_vip_s_own),
 		cmocka_unit_test(the_next_to_leave_is_the_soonest_of_all),
 		cmocka_unit_test(dismissed_are_gone_at_once_in_all_that_moves),
+		cmocka_unit_test(who_is_leaving_can_be_asked),
+		cmocka_unit_test(who_is_back_is_not_leaving),
 		cmocka_unit_test(rings_of_pools_in_sources_have_generations_of_their_own),
 		cmocka_unit_test(order_of_changes_does_not_matter),
 		cmocka_unit_test(balancer_that_starts_now_agrees_with_one_that_saw_the_changes),
