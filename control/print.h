@@ -16,19 +16,24 @@
  *    "vips": 3, "backends": 12,
  *    "operator_changes": 1,                    backends whose state or weight the operator set
  *    "unresolved_backends": 0,                 backends without a usable next hop
- *    "memory_bytes": 4718592}                  of the kernel maps
+ *    "memory_bytes": 4718592,                  of the kernel maps
+ *    "down_backends": 0,                       that no VIP can use, by their checks
+ *    "panic_vips": ["www"],                    VIPs that use backends that are down, since too few
+ *                                              others are up
+ *    "moving_vips": 0}                         whose last change has not settled
  *
  * vips
  *   {"vips": [{"name": "www", "address": "198.18.0.80", "port": 80, "protocol": "tcp",
  *              "pool": "web", "maglev": "v2", "ring_size": 65537,
- *              "backends": 4, "active": 3,     of its pool, and those that take new flows
+ *              "backends": 4, "active": 3,     of its pool, and those that take new flows and are up
  *              "packets": 0, "bytes": 0, "dropped": 0}]}
  *
  * backends
  *   {"backends": [{"name": "web-1", "pool": "web", "address": "198.18.1.11", "id": 1,
  *                  "state": "active" | "filling" | "draining" | "disabled",
- *                  "state_by": "config" | "operator",
- *                  "weight": 100, "weight_by": "config" | "operator",
+ *                  "state_by": "config" | "operator" | "check",
+ *                  "weight": 100, "weight_by": "config" | "operator" | "check",
+ *                  "health": "up" | "down" | "unchecked",  down: no VIP can use it
  *                  "nexthop": {"state": "ready" | "resolving" | "no_route" | "local" | "static",
  *                              "interface": "eth0", "mac": "00:00:5e:00:53:01"},
  *                  "packets": 0, "bytes": 0,
@@ -65,6 +70,26 @@
  *
  * settle
  *   {"slots_written": 1234}
+ *
+ * health
+ *   {"streams": [
+ *     {"backend": "web-3", "pool": "web", "address": "198.18.1.13",
+ *      "vips": ["www"],                        that it stands for
+ *      "check": "tcp", "via": "tunnel" | "direct",
+ *      "target": "198.18.0.80", "port": 80,    what is asked
+ *      "state": "up" | "down" | "unknown", "since": epoch_s,
+ *      "reason": "tcp connect timed out after 1003 ms",  of the last result
+ *      "count": 1, "of": 2,                    results in a row that speak against the state
+ *      "weight_percent": 100,                  by slow start and agent
+ *      "agent": "ready" | "drain" | "maint",
+ *      "last": [{"result": "success" | "failure" | "unknown", "duration_us": 1003000,
+ *                "at": epoch_s}],              the latest first
+ *      "probes": 7, "successes": 0, "failures": 7,
+ *      "unknown": 0,                           probes that this host could not make
+ *      "changes": 1,
+ *      "next_ms": 312,                         until the next probe; null: one is under way
+ *      "running": false}],
+ *    "up": 12, "down": 1, "unknown": 0}        streams
  *
  * watch: a reply, {"since": epoch_s}, and then an event whenever something changes
  *   {"time": epoch_s, "kind": "change", "text": "vip www: added"}

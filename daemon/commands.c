@@ -16,7 +16,7 @@ struct command {
 		       struct diag *diag);
 	json_t *(*report)(const struct engine_view *view); /* of those that only look */
 	enum engine_order order;                           /* of those that order */
-	bool watches; /* who asks is sent events from now on */
+	bool watches;                                      /* who asks is sent events from now on */
 };
 
 static json_t *run_report(const struct command *command, struct engine *engine, const json_t *args,

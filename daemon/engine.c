@@ -276,8 +276,7 @@ static bool same_moves(const struct generations *a, const struct generations *b)
 }
 
 /* Puts the generations in force; on disk too, so that a restart goes on where this ends. */
-static void accept_generations(struct engine *e, const struct model *model,
-			       struct generations *next)
+static void adopt_generations(struct engine *e, const struct model *model, struct generations *next)
 {
 	_cleanup_(diag_fini) struct diag diag = {0};
 	bool same = same_moves(&e->generations, next);
@@ -290,8 +289,8 @@ static void accept_generations(struct engine *e, const struct model *model,
 }
 
 /* The plan was carried out: the candidate is in force. */
-static void accept(struct engine *e, const struct candidate *c, struct generations *generations,
-		   struct desired *desired, struct plan *plan, struct engine_result *result)
+static void adopt(struct engine *e, const struct candidate *c, struct generations *generations,
+		  struct desired *desired, struct plan *plan, struct engine_result *result)
 {
 	struct change_log log = {.engine = e, .result = result};
 
@@ -304,7 +303,7 @@ static void accept(struct engine *e, const struct candidate *c, struct generatio
 	plan_free(e->plan);
 	e->desired = desired;
 	e->plan = plan;
-	accept_generations(e, c->model, generations);
+	adopt_generations(e, c->model, generations);
 	if (e->model != c->model) {
 		model_free(e->model);
 		e->model = c->model;
@@ -383,7 +382,7 @@ static int bring_into_force(struct engine *e, const struct candidate *c,
 			diag_add(diag, NULL, 0, "%s", strerror(-err));
 		return err;
 	}
-	accept(e, c, &next, TAKE(desired), TAKE(plan), result);
+	adopt(e, c, &next, TAKE(desired), TAKE(plan), result);
 	return 0;
 }
 

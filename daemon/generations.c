@@ -556,6 +556,15 @@ static int64_t sooner(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+size_t generations_moving(const struct generations *generations)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < generations->n; i++)
+		n += generations->vips[i].moving;
+	return n;
+}
+
 int64_t generations_next_leave(const struct generations *generations)
 {
 	int64_t next = INT64_MAX;

@@ -111,6 +111,9 @@ bool generations_settle(struct generations *generations, const char *vip, int64_
 /* When the next one reaches its limit or loses those who left, seconds since the epoch; INT64_MAX: never. */
 int64_t generations_next_limit(const struct generations *generations);
 
+/* How many rings' last change has not settled. */
+size_t generations_moving(const struct generations *generations);
+
 /* When somebody who left is gone next, seconds since the epoch; INT64_MAX: never. */
 int64_t generations_next_leave(const struct generations *generations);
 

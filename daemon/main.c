@@ -59,8 +59,7 @@ struct daemon {
 
 /* ------------------------------------------------------------------------------------------ run */
 
-static json_t *handle(void *ctx, struct server_peer *peer, const json_t *request,
-		      struct diag *diag)
+static json_t *handle(void *ctx, struct server_peer *peer, const json_t *request, struct diag *diag)
 {
 	struct daemon *d = ctx;
 

@@ -29,6 +29,25 @@ static json_t *interface_document(const struct datapath_port *port)
 			 (json_int_t)port->program_id);
 }
 
+static size_t count_down(const struct desired *desired)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < desired->n_backends; i++)
+		n += !desired->backends[i].up;
+	return n;
+}
+
+static json_t *panic_document(const struct desired *desired)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < desired->n_vips; i++)
+		if (desired->vips[i].owners.panic)
+			append(names, json_string(desired->vips[i].vip->name));
+	return names;
+}
+
 static size_t count_unresolved(const struct desired *desired)
 {
 	size_t n = 0;
@@ -46,7 +65,8 @@ json_t *report_status(const struct engine_view *view)
 
 	for (size_t i = 0; i < n; i++)
 		append(interfaces, interface_document(&ports[i]));
-	return json_pack("{s:s, s:i, s:I, s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:s, s:i, s:I, s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, "
+			 "s:o, s:I}",
 			 "version", SLUICE_VERSION, "pid", (int)getpid(), "uptime_s",
 			 (json_int_t)(time(NULL) - view->started), "config", view->model->file,
 			 "pin_dir", view->model->pin_dir, "state_dir", view->model->state_dir,
@@ -55,7 +75,10 @@ json_t *report_status(const struct engine_view *view)
 			 (json_int_t)view->desired->n_backends, "operator_changes",
 			 (json_int_t)view->wishes->n, "unresolved_backends",
 			 (json_int_t)count_unresolved(view->desired), "memory_bytes",
-			 (json_int_t)datapath_memory(view->datapath));
+			 (json_int_t)datapath_memory(view->datapath), "down_backends",
+			 (json_int_t)count_down(view->desired), "panic_vips",
+			 panic_document(view->desired), "moving_vips",
+			 (json_int_t)generations_moving(view->generations));
 }
 
 static bool takes_flows(enum model_state state)
@@ -67,8 +90,9 @@ static size_t count_active(const struct engine_view *view, const struct desired_
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < v->vip->pool->n_backends; i++)
-		n += takes_flows(view->desired->backends[v->owners.first + i].state);
+	for (size_t i = 0; i < v->owners.n; i++)
+		n += takes_flows(view->desired->backends[v->owners.first + i].state) &&
+		     (!v->owners.standing || v->owners.standing[i] & OWNERS_UP);
 	return n;
 }
 
@@ -123,22 +147,28 @@ static json_t *nexthop_document(const struct desired_backend *b)
 	return hop;
 }
 
+static const char *health_name(const struct desired_backend *b)
+{
+	return !b->judged ? "unchecked" : b->up ? "up" : "down";
+}
+
 static json_t *backend_document(const struct engine_view *view, size_t i, uint32_t flows)
 {
 	const struct desired_backend *b = &view->desired->backends[i];
 	struct sluice_backend_counters c = stats_backend(view->datapath, view->backend_ids[i]);
 	char text[ADDR_TEXT_MAX];
 
-	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:s, s:o, s:I, s:I, s:I}", "name",
-			 b->backend->name, "pool", b->pool->name, "address",
+	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:s, s:s, s:o, s:I, s:I, s:I}",
+			 "name", b->backend->name, "pool", b->pool->name, "address",
 			 addr_print(&b->backend->address, text), "id",
 			 (json_int_t)view->backend_ids[i], "state",
 			 b->leaving ? "removed" : model_state_name(b->state), "state_by",
 			 desired_source_name(b->state_wished, b->state_advised), "weight",
 			 (json_int_t)b->weight, "weight_by",
-			 desired_source_name(b->weight_wished, b->weight_advised), "nexthop",
-			 nexthop_document(b), "packets", (json_int_t)c.packets, "bytes",
-			 (json_int_t)c.bytes, "flows", (json_int_t)flows);
+			 desired_source_name(b->weight_wished, b->weight_advised), "health",
+			 health_name(b), "nexthop", nexthop_document(b), "packets",
+			 (json_int_t)c.packets, "bytes", (json_int_t)c.bytes, "flows",
+			 (json_int_t)flows);
 }
 
 json_t *report_backends(const struct engine_view *view)

@@ -72,15 +72,6 @@ static bool is_wanted(const struct desired_backend *b, const struct model_vip *v
 	return !vip || strcmp(b->pool->name, vip->pool->name) == 0;
 }
 
-static size_t count_moving(const struct generations *generations)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < generations->n; i++)
-		n += generations->vips[i].moving;
-	return n;
-}
-
 json_t *report_flows(const struct engine_view *view, const char *vip_name)
 {
 	const struct model_vip *vip = vip_name ? model_find_vip(view->model, vip_name) : NULL;
@@ -108,8 +99,8 @@ json_t *report_flows(const struct engine_view *view, const char *vip_name)
 			 (json_int_t)view->model->flow_age_s, "tcp_age_s",
 			 (json_int_t)view->model->tcp_age_s, "established",
 			 (json_int_t)count.established, "handshakes", (json_int_t)count.handshakes,
-			 "moving_vips", (json_int_t)count_moving(view->generations), "backends",
-			 backends);
+			 "moving_vips", (json_int_t)generations_moving(view->generations),
+			 "backends", backends);
 }
 
 /* ----------------------------------------------------------------------------------------- rings */

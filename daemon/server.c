@@ -681,7 +681,8 @@ void server_publish(struct server *server, const json_t *event)
 		if (!c->peer.watches)
 			continue;
 		if (!bytes && proto_pack(&bytes, &size, PROTO_EVENT, event, &diag)) {
-			log_diag(LOG_LEVEL_WARNING, &diag);
+			log_warning("control: an event cannot be sent: %s",
+				    diag.n ? diag.entries[0].text : strerror(ENOMEM));
 			return;
 		}
 		if (conn_publish(c, bytes, size))

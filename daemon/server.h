@@ -22,7 +22,8 @@
 
 #define SERVER_CONNECTIONS_MAX 64 /* a further one gets an error */
 #define SERVER_STALL_MS 30000
-#define SERVER_BACKLOG_MAX (4u << 20) /* bytes that a watcher may be behind; then it is disconnected */
+#define SERVER_BACKLOG_MAX \
+	(4u << 20) /* bytes that a watcher may be behind; then it is disconnected */
 
 struct server;
 

@@ -533,7 +533,7 @@ lab_config()
 	cat <<-EOF
 
 		    );
-		    check = { type = "none"; };
+		    check = { ${LAB_CHECK:-type = \"none\";} };${LAB_POOL:+ $LAB_POOL}
 		  } );
 		vips = (
 		  { name = "www"; pool = "web";
