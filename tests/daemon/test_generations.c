@@ -699,6 +699,7 @@ static void limits_are_each_vip_s_own(void **state)
 	add_vip(more, "b", "b", "", 1, "a b-");
 	add_vip(more, "c", "c", "", 2, "a b");
 	next(&g, more, NULL, 200);
+	assert_int_equal(generations_moving(&g), 2);
 	assert_int_equal(generations_next_leave(&g), 400);
 	assert_int_equal(generations_next_limit(&g), 400);
 	next(&g, more, NULL, 400);
@@ -717,6 +718,7 @@ static void limits_are_each_vip_s_own(void **state)
 	assert_true(generations_settle(&g, "a", 3700));
 	assert_vip(&g, "a", "a b c");
 	assert_int_equal(generations_next_limit(&g), INT64_MAX);
+	assert_int_equal(generations_moving(&g), 0);
 }
 
 static void the_next_to_leave_is_the_soonest_of_all(void **state)
