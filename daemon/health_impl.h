@@ -15,7 +15,7 @@
 #define HEALTH_LAST 5           /* results kept of each stream */
 #define HEALTH_STARTS 64        /* probes begun in one turn of the event loop */
 #define HEALTH_BURST_US 2000u   /* changes wait so long for others */
-#define HEALTH_SAVE_US 1000000u /* and so long until they are written */
+#define HEALTH_SAVE_US 1000000u /* and so long, at least, until they are written */
 #define HEALTH_NEVER UINT64_MAX
 #define HEALTH_SLOW_STEPS 4u /* weights of a slow start before the full one */
 
@@ -115,11 +115,12 @@ struct health {
 	uint64_t changed_us;             /* when changed() is called */
 	uint64_t calm_us;                /* not before this */
 	uint64_t save_us;                /* when the states are written */
-	uint64_t step_us;                /* the next step of a slow start */
-	uint64_t timer_us;               /* what the timer is set to */
-	int save_err;                    /* of the last try: said once */
-	uint64_t quiet_us;               /* own errors: until then, */
-	unsigned int n_said;             /* so many lines were written */
+	uint64_t save_wait_us; /* so long after a change; longer where writing takes long */
+	uint64_t step_us;      /* the next step of a slow start */
+	uint64_t timer_us;     /* what the timer is set to */
+	int save_err;          /* of the last try: said once */
+	uint64_t quiet_us;     /* own errors: until then, */
+	unsigned int n_said;   /* so many lines were written */
 };
 
 /* health.c: by the clock of the timer, CLOCK_MONOTONIC. */

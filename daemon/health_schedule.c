@@ -99,8 +99,8 @@ static void on_done(void *ctx, const struct probe_report *report)
 	health_set_timer(stream->health);
 }
 
-/* false: this host cannot do it, for what is in @reason. */
-static bool begin(struct stream *stream, char *reason, size_t size)
+/* false: this host cannot do it, as @report says. */
+static bool begin(struct stream *stream, struct probe_report *report)
 {
 	struct health *h = stream->health;
 	const struct stream_user *user = &stream->users[0];
@@ -115,12 +115,13 @@ static bool begin(struct stream *stream, char *reason, size_t size)
 	int err;
 
 	if (in_tunnel && !target.mark) {
-		snprintf(reason, size, "this host: there is no tunnel to it yet");
+		snprintf(report->reason, sizeof(report->reason),
+			 "this host: there is no tunnel to it yet");
 		return false;
 	}
 	err = probe_start(&stream->probe, h->probes, &target, on_done, stream);
 	if (err)
-		snprintf(reason, size, "this host: %s", strerror(-err));
+		probe_own_error(report, err);
 	return !err;
 }
 
@@ -130,7 +131,7 @@ static void start(struct stream *stream, uint64_t now_us)
 	struct probe_report report = {.result = JUDGE_UNKNOWN};
 
 	stream->start_us = now_us;
-	if (begin(stream, report.reason, sizeof(report.reason)))
+	if (begin(stream, &report))
 		return;
 	health_take(stream, &report);
 	schedule_next(stream);

@@ -913,9 +913,9 @@ static void load_judged(const char *backends, const char *vip)
 		 backends, vip);
 	model_free(TAKE(lab.model));
 	lab.model = fixture_model(text);
+	lab.model->pools[0].panic = lab.model->pools[2].panic = 0;
 	lab.model->pools[0].check.type = MODEL_CHECK_TCP;
 	lab.model->pools[2].check.type = MODEL_CHECK_TCP;
-	lab.model->pools[0].panic = lab.model->pools[2].panic = 0;
 	lab.health = health;
 }
 

@@ -743,7 +743,16 @@ static void the_next_to_leave_is_the_soonest_of_all(void **state)
 	assert_int_equal(generations_next_leave(&g), INT64_MAX);
 }
 
-static void dismissed_are_gone_at_once_in_all_that_moves(void **state)
+/* Letter @c of the pool at network @net: has it left, with time to go? */
+static bool leaves(const struct generations *g, const char *pool, uint8_t net, char c)
+{
+	const uint8_t bytes[4] = {10, 0, net, (uint8_t)c};
+	const struct sluice_addr address = addr_from_bytes(AF_INET, bytes);
+
+	return generations_leaving(g, pool, &address);
+}
+
+static void removed_ones_can_be_dismissed_at_once(void **state)
 {
 	_cleanup_(generations_fini) struct generations g = {0};
 	_cleanup_(model_freep) struct model *first = new_model();
@@ -760,58 +769,58 @@ static void dismissed_are_gone_at_once_in_all_that_moves(void **state)
 	add_vip(second, "c", "c", "", 2, "a b");
 	add_vip(second, "d", "d", "", 3, "a b c");
 	next(&g, second, NULL, 200);
+	assert_true(leaves(&g, "a", 0, 'a') && leaves(&g, "b", 1, 'c'));
 	generations_dismiss(&g, second);
-	/* One that drains has its time: it is still there. */
+	/* Who is still declared, and drains, keeps its time. */
 	assert_vip(&g, "a", "b c <- a b c, 200 500 3800 leave 500");
 	assert_vip(&g, "b", "b d:7 <- a* b c*, 200 500 3800 leave 500");
 	assert_vip(&g, "c", "a b");
 	assert_vip(&g, "d", "a b c <- a b, 200 500 3800");
+	assert_true(leaves(&g, "a", 0, 'a'));
+	assert_false(leaves(&g, "a", 0, 'b') || leaves(&g, "b", 0, 'a'));
+	assert_false(leaves(&g, "b", 1, 'a') || leaves(&g, "b", 1, 'c'));
 	/* What follows leaves it so. */
 	next(&g, second, NULL, 201);
 	assert_vip(&g, "b", "b d:7 <- a* b c*, 200 500 3800 leave 500");
+	next(&g, second, NULL, 500);
+	assert_false(leaves(&g, "a", 0, 'a'));
 }
 
 static void who_is_leaving_can_be_asked(void **state)
 {
 	_cleanup_(generations_fini) struct generations g = {0};
-	const uint8_t bytes[][4] = {{10, 0, 0, 'a'}, {10, 0, 0, 'b'}, {10, 0, 0, 'c'}};
-	const struct sluice_addr a = addr_from_bytes(AF_INET, bytes[0]);
-	const struct sluice_addr b = addr_from_bytes(AF_INET, bytes[1]);
-	const struct sluice_addr c = addr_from_bytes(AF_INET, bytes[2]);
 
 	(void)state;
-	assert_false(generations_leaving(&g, "web", &a));
+	assert_false(leaves(&g, "web", 0, 'a'));
 	declare(&g, "a b", 100);
-	assert_false(generations_leaving(&g, "web", &a));
+	assert_false(leaves(&g, "web", 0, 'a'));
 	declare(&g, "a- b", 200);
-	assert_true(generations_leaving(&g, "web", &a));
-	assert_false(generations_leaving(&g, "api", &a));
-	assert_false(generations_leaving(&g, "web", &b));
-	assert_false(generations_leaving(&g, "web", &c));
+	assert_true(leaves(&g, "web", 0, 'a'));
+	assert_false(leaves(&g, "api", 0, 'a'));
+	assert_false(leaves(&g, "web", 0, 'b'));
+	assert_false(leaves(&g, "web", 0, 'c'));
 	declare(&g, "a- b c", 300);
-	assert_true(generations_leaving(&g, "web", &a));
+	assert_true(leaves(&g, "web", 0, 'a'));
 	declare(&g, "a- b c-", 400);
-	assert_true(generations_leaving(&g, "web", &c));
+	assert_true(leaves(&g, "web", 0, 'c'));
 	declare(&g, "a! b c-", 401);
-	assert_false(generations_leaving(&g, "web", &a));
-	assert_true(generations_leaving(&g, "web", &c));
+	assert_false(leaves(&g, "web", 0, 'a'));
+	assert_true(leaves(&g, "web", 0, 'c'));
 	declare(&g, "b c-", 700);
 	assert_vip(&g, "www", "b <- a* b c:0*, 400 700 4000");
-	assert_false(generations_leaving(&g, "web", &c));
+	assert_false(leaves(&g, "web", 0, 'c'));
 }
 
 static void who_is_back_is_not_leaving(void **state)
 {
 	_cleanup_(generations_fini) struct generations g = {0};
-	const uint8_t bytes[4] = {10, 0, 0, 'a'};
-	const struct sluice_addr a = addr_from_bytes(AF_INET, bytes);
 
 	(void)state;
 	declare(&g, "a b c", 100);
 	declare(&g, "a- b c", 200);
 	declare(&g, "a b:7 c", 300);
 	assert_vip(&g, "www", "a b:7 c <- a b c, 300 600 3900 leave 500");
-	assert_false(generations_leaving(&g, "web", &a));
+	assert_false(leaves(&g, "web", 0, 'a'));
 }
 
 /* --------------------------------------------------------------------------- pools in `sources` */
@@ -1450,7 +1459,7 @@ int main(void)
 		cmocka_unit_test(vips_come_go_and_change_apart),
 		cmocka_unit_test(limits_are_each_vip_s_own),
 		cmocka_unit_test(the_next_to_leave_is_the_soonest_of_all),
-		cmocka_unit_test(dismissed_are_gone_at_once_in_all_that_moves),
+		cmocka_unit_test(removed_ones_can_be_dismissed_at_once),
 		cmocka_unit_test(who_is_leaving_can_be_asked),
 		cmocka_unit_test(who_is_back_is_not_leaving),
 		cmocka_unit_test(rings_of_pools_in_sources_have_generations_of_their_own),

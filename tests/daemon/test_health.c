@@ -105,6 +105,12 @@ static void remove_probe(struct probe *probe)
 	free(probe);
 }
 
+void probe_own_error(struct probe_report *report, int err)
+{
+	report->result = JUDGE_UNKNOWN;
+	snprintf(report->reason, sizeof(report->reason), "this host: %s", strerror(-err));
+}
+
 void probe_cancel(struct probe *probe)
 {
 	if (!probe)

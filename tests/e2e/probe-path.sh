@@ -132,6 +132,7 @@ own_settings()
 	lab_in lb ip route show table all
 }
 
+[ -e /dev/net/tun ] || lab_skip "/dev/net/tun is not there"
 lab_up 1
 lab_ways_config tcp >"$LAB/sluice.conf"
 lab_sluiced_start
