@@ -40,6 +40,7 @@
 	"; protocol = \"tcp\"; pool = \"" pool "\"; ring_size = 4093; }"
 #define CONFIG(interfaces, pools, vips) \
 	"interfaces = ( " interfaces " );\npools = ( " pools " );\nvips = ( " vips " );\n"
+#define STAYS "; the flows that it has stay for 300 s at most"
 #define TWO BACKEND("a", 1, "") ", " BACKEND("b", 2, "")
 
 static const char plain[] = CONFIG(V0, POOL("web", TWO), VIP("www", 80, "web"));
@@ -466,12 +467,10 @@ static void a_reload_brings_what_is_new_and_keeps_ids(void **state)
 	program = own_program();
 	reload(CONFIG(V0, POOL("web", BACKEND("b", 2, "weight = 200; ") ", " BACKEND("c", 3, "")),
 		      VIP("www", 80, "web") ", " VIP("two", 81, "web")));
-	assert_string_equal(
-		lab.told, "backend a of pool web: removed; the flows that it has stay for 300 s at "
-			  "most\n"
-			  "backend b of pool web: weight 100 -> 200, by the config\n"
-			  "backend c of pool web: added\n"
-			  "vip two: added\n");
+	assert_string_equal(lab.told, "backend a of pool web: removed" STAYS "\n"
+				      "backend b of pool web: weight 100 -> 200, by the config\n"
+				      "backend c of pool web: added\n"
+				      "vip two: added\n");
 	assert_int_equal(id_of("web", "b"), b);
 	assert_int_not_equal(id_of("web", "c"), a);
 	assert_in_range(lab.slots, 4093 + 4093 / 2, 2 * 4093);
@@ -560,9 +559,7 @@ static void a_refused_reload_changes_nothing(void **state)
 	assert_int_equal(try_reload(), -EIO);
 	diag_fini(&lab.diag);
 	reload(CONFIG(V0, POOL("web", BACKEND("b", 2, "")), VIP("www", 80, "web")));
-	assert_string_equal(
-		lab.told, "backend a of pool web: removed; the flows that it has stay for 300 s at "
-			  "most\n");
+	assert_string_equal(lab.told, "backend a of pool web: removed" STAYS "\n");
 }
 
 static void what_takes_a_restart_is_refused(void **state)
@@ -1007,9 +1004,7 @@ static void a_removed_backend_stays_until_its_flows_have_settled(void **state)
 	b = id_of("web", "b");
 	before = record_of(b);
 	reload(only_a);
-	assert_string_equal(
-		lab.told, "backend b of pool web: removed; the flows that it has stay for 300 s at "
-			  "most\n");
+	assert_string_equal(lab.told, "backend b of pool web: removed" STAYS "\n");
 	for (int i = 0; i < 2; i++) { /* now, and after a restart */
 		assert_true(backend("web", "b")->leaving);
 		assert_int_equal(id_of("web", "b"), b);

@@ -699,6 +699,7 @@ static void limits_are_each_vip_s_own(void **state)
 	add_vip(more, "b", "b", "", 1, "a b-");
 	add_vip(more, "c", "c", "", 2, "a b");
 	next(&g, more, NULL, 200);
+	assert_int_equal(generations_moving(&g), 2);
 	assert_int_equal(generations_next_leave(&g), 400);
 	assert_int_equal(generations_next_limit(&g), 400);
 	next(&g, more, NULL, 400);
@@ -717,6 +718,7 @@ static void limits_are_each_vip_s_own(void **state)
 	assert_true(generations_settle(&g, "a", 3700));
 	assert_vip(&g, "a", "a b c");
 	assert_int_equal(generations_next_limit(&g), INT64_MAX);
+	assert_int_equal(generations_moving(&g), 0);
 }
 
 static void the_next_to_leave_is_the_soonest_of_all(void **state)
@@ -782,6 +784,43 @@ static void removed_ones_can_be_dismissed_at_once(void **state)
 	assert_vip(&g, "b", "b d:7 <- a* b c*, 200 500 3800 leave 500");
 	next(&g, second, NULL, 500);
 	assert_false(leaves(&g, "a", 0, 'a'));
+}
+
+static void who_is_leaving_can_be_asked(void **state)
+{
+	_cleanup_(generations_fini) struct generations g = {0};
+
+	(void)state;
+	assert_false(leaves(&g, "web", 0, 'a'));
+	declare(&g, "a b", 100);
+	assert_false(leaves(&g, "web", 0, 'a'));
+	declare(&g, "a- b", 200);
+	assert_true(leaves(&g, "web", 0, 'a'));
+	assert_false(leaves(&g, "api", 0, 'a'));
+	assert_false(leaves(&g, "web", 0, 'b'));
+	assert_false(leaves(&g, "web", 0, 'c'));
+	declare(&g, "a- b c", 300);
+	assert_true(leaves(&g, "web", 0, 'a'));
+	declare(&g, "a- b c-", 400);
+	assert_true(leaves(&g, "web", 0, 'c'));
+	declare(&g, "a! b c-", 401);
+	assert_false(leaves(&g, "web", 0, 'a'));
+	assert_true(leaves(&g, "web", 0, 'c'));
+	declare(&g, "b c-", 700);
+	assert_vip(&g, "www", "b <- a* b c:0*, 400 700 4000");
+	assert_false(leaves(&g, "web", 0, 'c'));
+}
+
+static void who_is_back_is_not_leaving(void **state)
+{
+	_cleanup_(generations_fini) struct generations g = {0};
+
+	(void)state;
+	declare(&g, "a b c", 100);
+	declare(&g, "a- b c", 200);
+	declare(&g, "a b:7 c", 300);
+	assert_vip(&g, "www", "a b:7 c <- a b c, 300 600 3900 leave 500");
+	assert_false(leaves(&g, "web", 0, 'a'));
 }
 
 /* --------------------------------------------------------------------------- pools in `sources` */
@@ -1421,6 +1460,8 @@ int main(void)
 		cmocka_unit_test(limits_are_each_vip_s_own),
 		cmocka_unit_test(the_next_to_leave_is_the_soonest_of_all),
 		cmocka_unit_test(removed_ones_can_be_dismissed_at_once),
+		cmocka_unit_test(who_is_leaving_can_be_asked),
+		cmocka_unit_test(who_is_back_is_not_leaving),
 		cmocka_unit_test(rings_of_pools_in_sources_have_generations_of_their_own),
 		cmocka_unit_test(order_of_changes_does_not_matter),
 		cmocka_unit_test(balancer_that_starts_now_agrees_with_one_that_saw_the_changes),

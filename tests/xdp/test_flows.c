@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The flow table of the loaded program: frames in, then the table itself is looked at, made older,
- * filled by hand. Slots move from "old" to "new", so that a TCP flow that is known goes elsewhere than one
- * that is not.
+ * filled by hand. Slots move from "old" to "new", so that a TCP flow that is known goes elsewhere
+ * than one that is not.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -233,7 +233,7 @@ static void udp_has_the_age_of_all_flows(void **state)
 	assert_string_equal(udp(), "old");
 }
 
-/* A packet that begins a flow after a long silence begins another one; one that is sent again does not. */
+/* After a long silence it begins another flow; one that is sent again does not. */
 static void a_syn_follows_a_young_entry_only(void **state)
 {
 	(void)state;
