@@ -43,8 +43,7 @@ struct engine {
 struct candidate {
 	struct model *model;
 	const struct wishes *wishes;
-	bool (*settles)(void *ctx,
-			const struct generation_vip *vip); /* which moves end; NULL: none */
+	generations_settles_fn *settles; /* which moves end; NULL: none */
 	void *ctx;
 	bool dismisses; /* backends that the model has no more lose their flows */
 };
@@ -346,9 +345,8 @@ static int make_generations(struct engine *e, const struct candidate *c,
 {
 	int err = generations_next(out, &e->generations, c->model, wishes, time(NULL));
 
-	for (size_t i = 0; !err && c->settles && i < out->n; i++)
-		if (out->vips[i].moving && c->settles(c->ctx, &out->vips[i]))
-			generation_vip_settle(&out->vips[i]);
+	if (!err && c->settles)
+		generations_settle_those(out, c->settles, c->ctx);
 	if (!err && c->dismisses)
 		generations_dismiss(out, c->model);
 	return err;
@@ -471,6 +469,9 @@ static bool needs_old(struct look *look, const struct generation_vip *g)
 		return false;
 	if (look->last && owners_equal(look->last, owners))
 		return look->needed;
+	/* When it ends known flows are forgotten: also those that moved for a backend's health. */
+	if (owners_recent(owners))
+		return true;
 	/* Without memory it is looked again later. */
 	if (settle_init(&settle, e->desired, owners, e->plan->backend_ids))
 		return true;

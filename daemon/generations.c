@@ -379,7 +379,7 @@ static int changed_vip(struct generation_vip *v, const struct declarations *d,
 		v->soonest = later(v->soonest, before->soonest);
 		v->limit = later(v->limit, before->limit);
 		v->leave = leave_of_both(v->leave, before->leave);
-	} else if (before->moving) {
+	} else if (before->moving && !*v->pool) {
 		v->epoch++;
 	}
 	v->back = generation_equal(start, &v->now);
@@ -485,32 +485,62 @@ struct generation_vip *generations_find(const struct generations *generations, c
 	return bsearch(&key, generations->vips, generations->n, sizeof(key), compare_vips);
 }
 
-void generation_vip_settle(struct generation_vip *v)
+static void settle(struct generation_vip *v)
 {
-	if (!v->moving)
-		return;
 	generation_fini(&v->old);
 	v->moving = false;
 	v->back = false;
-	v->epoch++;
 	v->leave = INT64_MAX;
 	v->soonest = 0;
 	v->limit = 0;
 }
 
-bool generations_settle(struct generations *generations, const char *vip, int64_t now)
+static bool vip_moves(const struct generations *generations, const char *vip)
+{
+	for (size_t i = 0; i < generations->n; i++)
+		if (generations->vips[i].moving && strcmp(generations->vips[i].vip, vip) == 0)
+			return true;
+	return false;
+}
+
+bool generations_settle_those(struct generations *generations, generations_settles_fn *settles,
+			      void *ctx)
 {
 	bool some = false;
 
 	for (size_t i = 0; i < generations->n; i++) {
 		struct generation_vip *v = &generations->vips[i];
+		struct generation_vip *own;
 
-		if (!v->moving || (vip ? strcmp(v->vip, vip) != 0 : now < v->limit))
+		if (!v->moving || !settles(ctx, v))
 			continue;
-		generation_vip_settle(v);
+		settle(v);
 		some = true;
+		/* The flows of all its rings are of one epoch. */
+		own = generations_find(generations, v->vip, NULL);
+		if (own && !vip_moves(generations, v->vip))
+			own->epoch++;
 	}
 	return some;
+}
+
+struct naming {
+	const char *vip; /* NULL: by time */
+	int64_t now;
+};
+
+static bool is_named_or_due(void *ctx, const struct generation_vip *v)
+{
+	const struct naming *naming = ctx;
+
+	return naming->vip ? strcmp(v->vip, naming->vip) == 0 : naming->now >= v->limit;
+}
+
+bool generations_settle(struct generations *generations, const char *vip, int64_t now)
+{
+	struct naming naming = {vip, now};
+
+	return generations_settle_those(generations, is_named_or_due, &naming);
 }
 
 static bool is_in_model(const struct model *model, const struct generation_member *member)

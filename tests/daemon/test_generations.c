@@ -547,11 +547,11 @@ static void epochs_count_the_moves_that_ended(void **state)
 	for (int i = 0; i < 256; i++) {
 		declare(&g, i % 2 ? "a b" : "a", 9000 + i);
 		assert_true(g.vips[0].moving);
-		generation_vip_settle(&g.vips[0]);
+		assert_true(generations_settle(&g, "www", 9000 + i));
 		assert_false(g.vips[0].moving);
 		assert_int_equal(g.vips[0].epoch, (uint8_t)(4 + i));
 	}
-	generation_vip_settle(&g.vips[0]); /* nothing moves */
+	assert_false(generations_settle(&g, "www", 9999)); /* nothing moves */
 	assert_int_equal(g.vips[0].epoch, 3);
 }
 
@@ -862,6 +862,27 @@ static struct model *model_with_sources(const char *web, const char *api)
 	return model;
 }
 
+static void epoch_waits_for_the_last_ring_of_the_vip(void **state)
+{
+	_cleanup_(generations_fini) struct generations g = {0};
+	_cleanup_(model_freep) struct model *first = model_with_sources("a b", "a b");
+	_cleanup_(model_freep) struct model *second = model_with_sources("a", "a b");
+	_cleanup_(model_freep) struct model *third = model_with_sources("a", "a");
+
+	(void)state;
+	next(&g, first, NULL, 100);
+	next(&g, second, NULL, 200);
+	next(&g, third, NULL, 300);
+	assert_true(generations_find(&g, "www", NULL)->moving);
+	assert_true(generations_find(&g, "www", "api")->moving);
+	assert_true(generations_settle(&g, NULL, 3800));
+	assert_false(generations_find(&g, "www", NULL)->moving);
+	assert_true(generations_find(&g, "www", "api")->moving);
+	assert_int_equal(generations_find(&g, "www", NULL)->epoch, 0);
+	assert_true(generations_settle(&g, NULL, 3900));
+	assert_int_equal(generations_find(&g, "www", NULL)->epoch, 1);
+}
+
 static void rings_of_pools_in_sources_have_generations_of_their_own(void **state)
 {
 	_cleanup_(model_freep) struct model *first = model_with_sources("a b", "c d");
@@ -891,7 +912,6 @@ static void rings_of_pools_in_sources_have_generations_of_their_own(void **state
 	/* Those of a VIP settle together where it is named, else each at its limit. */
 	assert_true(generations_settle(&g, NULL, 3800));
 	assert_ring(&g, "www", "api", "c");
-	assert_int_equal(generations_find(&g, "www", "api")->epoch, 1);
 	assert_int_equal(generations_find(&g, "www", NULL)->epoch, 0);
 	assert_true(generations_settle(&g, "www", 3801));
 	assert_ring(&g, "www", NULL, "a b e");
@@ -1460,6 +1480,7 @@ int main(void)
 		cmocka_unit_test(limits_are_each_vip_s_own),
 		cmocka_unit_test(the_next_to_leave_is_the_soonest_of_all),
 		cmocka_unit_test(removed_ones_can_be_dismissed_at_once),
+		cmocka_unit_test(epoch_waits_for_the_last_ring_of_the_vip),
 		cmocka_unit_test(who_is_leaving_can_be_asked),
 		cmocka_unit_test(who_is_back_is_not_leaving),
 		cmocka_unit_test(rings_of_pools_in_sources_have_generations_of_their_own),

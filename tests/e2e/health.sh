@@ -27,7 +27,7 @@ all_answered()
 
 export LAB_CHECK='type = "http"; interval_ms = 400; timeout_ms = 300; fast_interval_ms = 100;'
 lab_up 4
-lab_config >"$LAB/sluice.conf"
+lab_config "" "" "" "" >"$LAB/sluice.conf"
 lab_sluiced_start
 lab_spawn lb watch "$LAB_BUILD/sluicectl" -s "$LAB/control.sock" -j watch
 
