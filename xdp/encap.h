@@ -12,7 +12,6 @@
 
 #define OUTER_TTL 64
 #define OUTER4_PREFIX 0xac10     /* outer sources are 172.16.x.y */
-#define ENCAP_HINT6 4            /* word of 16 bits of the outer source that is the hint */
 #define OUTER6_PREFIX 0x01000000 /* ... and 100::x:y */
 
 /* All that can stand before the packet. */
@@ -77,8 +76,7 @@ static __always_inline void encap_ip4(const struct packet *pkt, const struct slu
 	__u32 sum = first + length + pkt->hint + fragment + life;
 
 	sum += (source & 0xffff) + (source >> 16) + (dest & 0xffff) + (dest >> 16);
-	word[0] = first | length << 16;
-	word[1] = pkt->hint | fragment << 16;
+	*(__u64 *)word = (first | length << 16) | (__u64)(pkt->hint | fragment << 16) << 32;
 	word[2] = life | (__u32)(__u16)~checksum_fold(sum) << 16;
 	word[3] = source;
 	word[4] = dest;
@@ -87,23 +85,23 @@ static __always_inline void encap_ip4(const struct packet *pkt, const struct slu
 static __always_inline void encap_ip6(const struct packet *pkt, const struct sluice_backend *to,
 				      struct ipv6hdr *ip, int gue)
 {
-	__builtin_memset(ip, 0, sizeof(*ip));
-	ip->version = 6;
-	ip->priority = pkt->tos >> 4;
-	ip->flow_lbl[0] = pkt->tos << 4;
-	ip->payload_len = bpf_htons(pkt->ip_len + (gue ? sizeof(struct udphdr) : 0));
-	ip->nexthdr = gue ? IPPROTO_UDP : encap_inner_proto(pkt);
-	ip->hop_limit = OUTER_TTL;
+	__u64 *word = (__u64 *)ip;
+	const __u64 *dest = (const __u64 *)&to->addr;
+	__u32 payload = pkt->ip_len + (gue ? sizeof(struct udphdr) : 0);
+	__u64 proto = gue ? IPPROTO_UDP : encap_inner_proto(pkt);
+
+	word[0] = bpf_htons(0x6000 | pkt->tos << 4) | (__u64)bpf_htons(payload) << 32 |
+		  proto << 48 | (__u64)OUTER_TTL << 56;
 	if (gue) {
-		__builtin_memcpy(&ip->saddr, &to->source, sizeof(ip->saddr));
+		word[1] = *(const __u64 *)&to->source;
+		word[2] = gue_source6_low(pkt, to);
 	} else {
 		/* The client's last four bytes, the first two of them mixed with its port. */
-		ip->saddr.in6_u.u6_addr32[0] = bpf_htonl(OUTER6_PREFIX);
-		ip->saddr.in6_u.u6_addr32[3] = pkt->src.w[3] ^ pkt->sport;
+		word[1] = bpf_htonl(OUTER6_PREFIX);
+		word[2] = (__u64)(pkt->src.w[3] ^ pkt->sport) << 32 | pkt->hint;
 	}
-	if (pkt->hint)
-		ip->saddr.in6_u.u6_addr16[ENCAP_HINT6] = pkt->hint;
-	__builtin_memcpy(&ip->daddr, &to->addr, sizeof(ip->daddr));
+	word[3] = dest[0];
+	word[4] = dest[1];
 }
 
 /* ----------------------------------------------------------------------------------- the way out */
@@ -203,7 +201,7 @@ static __always_inline int encap_transmit(struct packet *pkt, __u32 ifindex)
 
 /* Writes the outer header at @l3. 0 when the frame has no room for it. */
 static __always_inline int encap_l3(struct packet *pkt, const struct sluice_backend *to, __u32 l3,
-				    __u32 payload_sum)
+				    __u64 payload_sum)
 {
 	struct encap_header4 *h4;
 	struct encap_header6 *h6;
@@ -227,15 +225,13 @@ static __always_inline int encap_l3(struct packet *pkt, const struct sluice_back
 		if (!h4)
 			return 0;
 		encap_ip4(pkt, to, &h4->ip, 1);
-		gue_write_udp(pkt, to, &h4->udp, 4);
-		gue_checksum(&h4->udp, &h4->ip.saddr, 2, payload_sum);
+		gue_write_udp(pkt, to, &h4->udp, 4, payload_sum);
 	} else {
 		h6 = packet_at(pkt, l3, sizeof(*h6));
 		if (!h6)
 			return 0;
 		encap_ip6(pkt, to, &h6->ip, 1);
-		gue_write_udp(pkt, to, &h6->udp, 6);
-		gue_checksum(&h6->udp, (__be32 *)&h6->ip.saddr, 8, payload_sum);
+		gue_write_udp(pkt, to, &h6->udp, 6, payload_sum);
 	}
 	return 1;
 }
@@ -247,37 +243,13 @@ static __always_inline int encap_fits(struct packet *pkt, const struct sluice_ba
 	return !to->mtu || pkt->ip_len + overhead <= to->mtu;
 }
 
-/* The usual way: an untagged frame, IPv4 in IPv4. */
-static __always_inline int encap_usual(struct packet *pkt, const struct sluice_backend *to)
-{
-	struct packet_ethernet *eth;
-	struct iphdr *ip;
-
-	if (!encap_fits(pkt, to, sizeof(*ip)))
-		return icmp_too_big(pkt, to->mtu - sizeof(*ip));
-	if (bpf_xdp_adjust_head(pkt->ctx, -(int)sizeof(*ip)))
-		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
-	eth = packet_data(pkt);
-	ip = (void *)(eth + 1);
-	if ((void *)(ip + 1) > packet_end(pkt))
-		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
-	packet_copy_mac(eth->dst, to->dmac);
-	if (encap_turns_back(pkt, to))
-		packet_copy_mac(eth->src, pkt->own_mac);
-	else
-		packet_copy_mac(eth->src, to->smac);
-	eth->type = bpf_htons(ETH_P_IP);
-	encap_ip4(pkt, to, ip, 0);
-	return encap_transmit(pkt, to->ifindex);
-}
-
-/* Any way: with tags, of either family, in UDP. */
+/* With tags, of either family, in UDP. */
 static __always_inline int encap_with(struct packet *pkt, const struct sluice_backend *to)
 {
 	struct encap_tags tags = encap_tags(pkt, to);
 	__u32 l3 = ETH_HLEN + tags.n * sizeof(struct encap_tag);
 	__u32 overhead = encap_overhead(to->encap);
-	__u32 payload_sum = GUE_NO_SUM;
+	__u64 payload_sum = GUE_NO_SUM;
 	__be16 type;
 
 	if (!encap_fits(pkt, to, overhead))
@@ -323,8 +295,6 @@ static __always_inline int encap(struct packet *pkt)
 	}
 	if (!(to->flags & SLUICE_BACKEND_NEXTHOP))
 		return stats_end(pkt, SLUICE_OUT_NO_NEXTHOP, XDP_DROP);
-	if (to->encap == SLUICE_ENCAP_IP4 && pkt->l3 == ETH_HLEN && !to->vlan)
-		return encap_usual(pkt, to);
 	return encap_any(pkt->ctx, pkt);
 }
 

@@ -181,18 +181,4 @@ __noinline int select_any(struct xdp_md *ctx, struct packet *shared)
 	return action;
 }
 
-/* A VIP without options, and a settled slot: the word names the backend. 0: another way must be taken. */
-static __always_inline int select_usual(struct packet *pkt)
-{
-	__u32 word;
-
-	if (pkt->vip_flags)
-		return 0;
-	word = select_slot(pkt);
-	if (word & SLUICE_SLOT_TRACK)
-		return 0;
-	pkt->backend_id = SLUICE_SLOT_CUR(word);
-	return pkt->backend_id;
-}
-
 #endif

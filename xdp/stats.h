@@ -13,6 +13,7 @@
  */
 static __always_inline int stats_end(struct packet *pkt, enum sluice_outcome outcome, int action)
 {
+	__u32 vip = pkt->vip_id; /* a copy: the packet itself need not be in memory */
 	struct sluice_counters *c;
 
 	if (FEATURE(DECAP) && pkt->egress && action == XDP_PASS && outcome != SLUICE_OUT_LOCAL) {
@@ -20,7 +21,7 @@ static __always_inline int stats_end(struct packet *pkt, enum sluice_outcome out
 		outcome = SLUICE_OUT_EGRESS;
 		action = XDP_TX;
 	}
-	c = bpf_map_lookup_elem(&counters, &pkt->vip_id);
+	c = bpf_map_lookup_elem(&counters, &vip);
 	if (c) {
 		c->outcome[outcome]++;
 		if (outcome == SLUICE_OUT_FORWARDED)
@@ -47,8 +48,8 @@ static __always_inline void stats_event(struct packet *pkt, enum sluice_event ev
 /* One more packet for the selected backend. */
 static __always_inline void stats_backend(struct packet *pkt)
 {
-	struct sluice_backend_counters *c =
-		bpf_map_lookup_elem(&backend_counters, &pkt->backend_id);
+	__u32 backend = pkt->backend_id;
+	struct sluice_backend_counters *c = bpf_map_lookup_elem(&backend_counters, &backend);
 
 	if (c) {
 		c->packets++;

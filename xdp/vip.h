@@ -41,11 +41,18 @@ static __always_inline __u32 vip_differs(const struct sluice_vip_key *a,
 	       (a->proto ^ b->proto);
 }
 
+/* The line that the key belongs in. */
+static __always_inline struct sluice_vip_line *vip_line(const struct sluice_vip_key *key)
+{
+	__u32 place = sluice_vip_place(key, settings.vip_bits);
+
+	return bpf_map_lookup_elem(&vip_lines, &place);
+}
+
 /* The VIP of exactly this key, or NULL. */
 static __always_inline struct sluice_vip *vip_exact(const struct sluice_vip_key *key)
 {
-	__u32 place = sluice_vip_place(key, settings.vip_bits);
-	struct sluice_vip_line *line = bpf_map_lookup_elem(&vip_lines, &place);
+	struct sluice_vip_line *line = vip_line(key);
 
 	if (!line || line->state & SLUICE_LINE_SHARED)
 		return bpf_map_lookup_elem(&vips, key);
