@@ -74,7 +74,7 @@ static __always_inline int usual_vip(struct packet *pkt)
 
 	if (!line || line->state & SLUICE_LINE_SHARED)
 		return STAGE_NEXT;
-	if (!line->state || vip_differs(&pkt->dst, &line->key)) {
+	if (!line->state || vip_differs(&pkt->dst, line)) {
 		if (FEATURE(ANY_PORT) || FEATURE(PREFIXES))
 			return STAGE_NEXT;
 		return stats_end(pkt, SLUICE_OUT_NOT_VIP, XDP_PASS);
