@@ -16,53 +16,75 @@
 
 /* ----------------------------------------------------------------------------------------- parse */
 
-/* The ports at @tcp; @l4_len bytes from there on belong to the packet. 0: not usual. */
-static __always_inline int usual_ports(struct packet *pkt, const struct tcphdr *tcp, __u32 l4_len)
+/* Bytes of an IP header without options or extensions. */
+static __always_inline __u32 usual_header(const struct packet *pkt)
+{
+	return pkt->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+}
+
+/* Is it @size bytes of TCP or UDP at @l4, all of them there? */
+static __always_inline int usual_l4(const struct packet *pkt, const void *l4, __u32 size)
 {
 	/* A tunnel that ends here may look usual: GUE is UDP. */
-	if (pkt->proto != IPPROTO_TCP && (pkt->proto != IPPROTO_UDP || FEATURE(DECAP)))
+	if (pkt->dst.proto != IPPROTO_TCP && (pkt->dst.proto != IPPROTO_UDP || FEATURE(DECAP)))
 		return 0;
-	pkt->sport = tcp->source;
-	pkt->dst.port = tcp->dest;
-	pkt->dst.proto = pkt->proto;
-	return l4_len >= sizeof(*tcp) && l4_len <= (__u64)(packet_end(pkt) - (const void *)tcp);
+	return size >= sizeof(struct tcphdr) && size <= (__u64)(packet_end(pkt) - l4);
 }
 
-static __always_inline int usual_ipv4(struct packet *pkt)
+/* The destination of a usual packet whose IP header is at @l3; 0: it is another one. */
+static __always_inline int usual_ipv4(struct packet *pkt, const void *l3)
 {
-	struct iphdr *ip = packet_data(pkt) + ETH_HLEN;
+	const struct iphdr *ip = l3;
+	const struct tcphdr *tcp = (const void *)(ip + 1);
 
-	if ((void *)ip + sizeof(*ip) + sizeof(struct tcphdr) > packet_end(pkt) ||
-	    *(__u8 *)ip != 0x45 || ip->frag_off & bpf_htons(IP_MF | IP_OFFSET))
+	if ((const void *)(tcp + 1) > packet_end(pkt) || *(const __u8 *)ip != 0x45 ||
+	    ip->frag_off & bpf_htons(IP_MF | IP_OFFSET))
 		return 0;
 	pkt->family = 4;
-	pkt->proto = ip->protocol;
 	pkt->ip_len = bpf_ntohs(ip->tot_len);
-	pkt->tos = ip->tos;
-	pkt->src.w[2] = pkt->dst.addr.w[2] = bpf_htonl(0xffff);
-	pkt->src.w[3] = ip->saddr;
+	pkt->dst.addr.w[2] = bpf_htonl(0xffff);
 	pkt->dst.addr.w[3] = ip->daddr;
-	return usual_ports(pkt, (void *)(ip + 1), pkt->ip_len - sizeof(*ip));
+	pkt->dst.port = tcp->dest;
+	pkt->dst.proto = ip->protocol;
+	return usual_l4(pkt, tcp, pkt->ip_len - sizeof(*ip));
 }
 
-static __always_inline int usual_ipv6(struct packet *pkt)
+static __always_inline int usual_ipv6(struct packet *pkt, const void *l3)
 {
-	struct ipv6hdr *ip = packet_data(pkt) + ETH_HLEN;
-	__u32 l4_len;
+	const struct ipv6hdr *ip = l3;
+	const struct tcphdr *tcp = (const void *)(ip + 1);
+	__u32 size;
 
-	if ((void *)ip + sizeof(*ip) + sizeof(struct tcphdr) > packet_end(pkt) || ip->version != 6)
+	if ((const void *)(tcp + 1) > packet_end(pkt) || ip->version != 6)
 		return 0;
-	__builtin_memcpy(&pkt->src, &ip->saddr, sizeof(pkt->src));
-	__builtin_memcpy(&pkt->dst.addr, &ip->daddr, sizeof(pkt->dst.addr));
-	/* What maps would take for IPv4 is among these. */
-	if (!pkt->dst.addr.w[0])
-		return 0;
-	l4_len = bpf_ntohs(ip->payload_len);
+	size = bpf_ntohs(ip->payload_len);
 	pkt->family = 6;
-	pkt->proto = ip->nexthdr;
-	pkt->ip_len = l4_len + sizeof(*ip);
-	pkt->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
-	return usual_ports(pkt, (void *)(ip + 1), l4_len);
+	pkt->ip_len = size + sizeof(*ip);
+	__builtin_memcpy(&pkt->dst.addr, &ip->daddr, sizeof(pkt->dst.addr));
+	pkt->dst.port = tcp->dest;
+	pkt->dst.proto = ip->nexthdr;
+	/* What maps would take for IPv4 is among those whose first word is zero. */
+	return pkt->dst.addr.w[0] && usual_l4(pkt, tcp, size);
+}
+
+/*
+ * The client, of the packet whose IP header is at @l3. Read when it is needed, and read again behind a call: that
+ * costs less than to keep it.
+ */
+static __always_inline void usual_client(struct packet *pkt, const void *l3)
+{
+	const struct iphdr *ip4 = l3;
+	const struct ipv6hdr *ip6 = l3;
+
+	if (pkt->family == 4) {
+		pkt->tos = ip4->tos;
+		pkt->src.w[3] = ip4->saddr;
+		pkt->sport = *(const __be16 *)(ip4 + 1);
+	} else {
+		pkt->tos = ip6->priority << 4 | ip6->flow_lbl[0] >> 4;
+		__builtin_memcpy(&pkt->src, &ip6->saddr, sizeof(pkt->src));
+		pkt->sport = *(const __be16 *)(ip6 + 1);
+	}
 }
 
 /* ------------------------------------------------------------------------------- VIP and backend */
@@ -120,16 +142,21 @@ static __always_inline void usual_ethernet(const struct packet *pkt, struct pack
 	eth->type = type;
 }
 
-/* Room for @size bytes of outer headers: the frame then, with the packet's own header whole; or NULL. */
+/*
+ * Room for @size bytes of outer headers. The frame then, up to the packet's own ports at least; or NULL.
+ */
 static __always_inline struct packet_ethernet *usual_room(struct packet *pkt, __u32 size)
 {
-	__u32 own = pkt->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	__u32 inner = ETH_HLEN + size;
 	void *data;
 
 	if (bpf_xdp_adjust_head(pkt->ctx, -(int)size))
 		return NULL;
 	data = packet_data(pkt);
-	return data + ETH_HLEN + size + own <= packet_end(pkt) ? data : NULL;
+	if (data + inner + usual_header(pkt) + sizeof(struct parse_ports) > packet_end(pkt))
+		return NULL;
+	usual_client(pkt, data + inner);
+	return data;
 }
 
 /* What the outer UDP checksum needs, of the packet at @ip. */
@@ -181,13 +208,15 @@ static __always_inline int usual_encap6(struct packet *pkt, const struct sluice_
 	return encap_transmit(pkt, to->ifindex);
 }
 
-static __always_inline int usual_balance(struct packet *pkt)
+/* @l3: its IP header. */
+static __always_inline int usual_balance(struct packet *pkt, const void *l3)
 {
 	struct sluice_backend *to;
 	int action = usual_vip(pkt);
 
 	if (action != STAGE_NEXT || !pkt->vip_id)
 		return action;
+	usual_client(pkt, l3);
 	to = usual_backend(pkt);
 	if (!to)
 		return STAGE_NEXT;
@@ -196,7 +225,7 @@ static __always_inline int usual_balance(struct packet *pkt)
 	if (to->encap == SLUICE_ENCAP_IP6)
 		return usual_encap6(pkt, to, 0);
 	/* Not all of UDP has a checksum that the outer one can be made of. */
-	if (!FEATURE(GUE) || pkt->proto != IPPROTO_TCP)
+	if (!FEATURE(GUE) || pkt->dst.proto != IPPROTO_TCP)
 		return STAGE_NEXT;
 	if (to->encap == SLUICE_ENCAP_GUE4)
 		return usual_encap4(pkt, to, 1);
@@ -210,10 +239,10 @@ static __noinline int usual(struct xdp_md *ctx)
 
 	if ((void *)(eth + 1) > packet_end(&pkt))
 		return STAGE_NEXT;
-	if (eth->type == bpf_htons(ETH_P_IP) && usual_ipv4(&pkt))
-		return usual_balance(&pkt);
-	if (FEATURE(IPV6) && eth->type == bpf_htons(ETH_P_IPV6) && usual_ipv6(&pkt))
-		return usual_balance(&pkt);
+	if (eth->type == bpf_htons(ETH_P_IP) && usual_ipv4(&pkt, eth + 1))
+		return usual_balance(&pkt, eth + 1);
+	if (FEATURE(IPV6) && eth->type == bpf_htons(ETH_P_IPV6) && usual_ipv6(&pkt, eth + 1))
+		return usual_balance(&pkt, eth + 1);
 	return STAGE_NEXT;
 }
 
