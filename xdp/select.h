@@ -20,10 +20,16 @@ static __always_inline void select_adjust(struct packet *pkt)
 		pkt->sport = 0;
 }
 
+/* What the client's address adds to the flow hash. */
+static __always_inline __u32 select_client(const struct packet *pkt)
+{
+	return pkt->family == 6 ? hash_4words(pkt->src.w, settings.hash_seed6) : pkt->src.w[3];
+}
+
 /* The packet's 32-bit flow hash: Katran's, of client address and both ports. */
 static __always_inline __u32 select_hash(const struct packet *pkt)
 {
-	__u32 client = pkt->src.w[3];
+	__u32 client;
 
 	/* The client counts for nothing: its port is the VIP's, its address zero. */
 	if (pkt->vip_flags & SLUICE_VIP_DEST_PORT) {
@@ -33,8 +39,7 @@ static __always_inline __u32 select_hash(const struct packet *pkt)
 		return hash_2words(client, (__u32)pkt->dst.port << 16 | pkt->dst.port,
 				   settings.hash_seed);
 	}
-	if (pkt->family == 6)
-		client = hash_4words(pkt->src.w, settings.hash_seed6);
+	client = select_client(pkt);
 	return hash_2words(client, (__u32)pkt->dst.port << 16 | pkt->sport, settings.hash_seed);
 }
 
@@ -49,13 +54,13 @@ static __always_inline __u32 select_modulo(__u32 hash, __u32 size, __u32 inv)
 	return rest >= size ? rest - size : rest;
 }
 
-/* The word of the flow's slot; 0: there is none. */
-static __always_inline __u32 select_slot(struct packet *pkt)
+/* The word of the slot of the flow with this hash; 0: there is none. */
+static __always_inline __u32 select_slot(struct packet *pkt, __u32 hash)
 {
 	struct sluice_ring_line *line;
 	__u32 at, index;
 
-	pkt->slot = select_modulo(select_hash(pkt), pkt->ring.size, pkt->ring.inv);
+	pkt->slot = select_modulo(hash, pkt->ring.size, pkt->ring.inv);
 	at = pkt->ring.base + pkt->slot;
 	index = at / SLUICE_LINE_SLOTS;
 	line = bpf_map_lookup_elem(&rings, &index);
@@ -134,7 +139,7 @@ static __always_inline int select_backend(struct packet *pkt)
 		access_route(pkt);
 	fixed = !!pkt->backend_id;
 	if (!fixed || (FEATURE(FLOWS) && pkt->vip_flags & SLUICE_VIP_TRACK))
-		word = select_slot(pkt);
+		word = select_slot(pkt, select_hash(pkt));
 	if (!fixed)
 		pkt->backend_id = SLUICE_SLOT_CUR(word);
 	if (select_is_tracked(pkt, word))

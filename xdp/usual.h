@@ -109,9 +109,9 @@ static __always_inline int usual_vip(struct packet *pkt)
 }
 
 /* The backend of a settled slot, if its tunnel can be entered without a word to the client; or NULL. */
-static __always_inline struct sluice_backend *usual_backend(struct packet *pkt)
+static __always_inline struct sluice_backend *usual_backend(struct packet *pkt, __u32 hash)
 {
-	__u32 word = select_slot(pkt);
+	__u32 word = select_slot(pkt, hash);
 	struct sluice_backend *to;
 
 	if (word & SLUICE_SLOT_TRACK)
@@ -212,12 +212,21 @@ static __always_inline int usual_encap6(struct packet *pkt, const struct sluice_
 static __always_inline int usual_balance(struct packet *pkt, const void *l3)
 {
 	struct sluice_backend *to;
-	int action = usual_vip(pkt);
+	__u32 client, hash;
+	int action;
 
+	usual_client(pkt, l3);
+	/*
+	 * Here, not later: the steps of an IPv6 client's hash wait for each other, and meanwhile the VIP can be looked
+	 * up. The processor does not see far enough ahead to begin with the VIP by itself.
+	 */
+	client = select_client(pkt);
+	asm volatile("" : "+r"(client));
+	action = usual_vip(pkt);
 	if (action != STAGE_NEXT || !pkt->vip_id)
 		return action;
-	usual_client(pkt, l3);
-	to = usual_backend(pkt);
+	hash = hash_2words(client, (__u32)pkt->dst.port << 16 | pkt->sport, settings.hash_seed);
+	to = usual_backend(pkt, hash);
 	if (!to)
 		return STAGE_NEXT;
 	if (to->encap == SLUICE_ENCAP_IP4)
