@@ -17,6 +17,7 @@
 
 #include "config/addr.h"
 #include "config/cleanup.h"
+#include "config/model.h"
 
 #define FLOWS_MAX (1u << 24)
 #define SIZE_MIN 64
@@ -44,6 +45,11 @@ const struct scenario_row scenario_list[] = {
 	{"v6-1M", "v6,ack,flows=1M"},
 	{"gue-1", "ack,flows=1,gue"},
 	{"gue-1M", "ack,flows=1M,gue"},
+	{"tracked-2-1M", "ack,flows=1M,tracked=2"},
+	{"tracked-10-1M", "ack,flows=1M,tracked=10"},
+	{"tracked-100-1M", "ack,flows=1M,tracked=100"},
+	{"tracked-100-syn-flood", "syn,fresh,tracked=100"},
+	{"tracked-100-ack-flood", "ack,fresh,tracked=100"},
 	{NULL, NULL},
 };
 
@@ -107,6 +113,10 @@ static int read_pair(struct scenario *s, const char *name, const char *value)
 	if (strcmp(name, "size") == 0 &&
 	    read_number(&n, value, SIZE_MIN, SCENARIO_FRAME_MAX) == 0) {
 		s->size = (unsigned int)n;
+		return 0;
+	}
+	if (strcmp(name, "tracked") == 0 && read_number(&n, value, 1, 100) == 0) {
+		s->tracked = (unsigned int)n;
 		return 0;
 	}
 	if (strcmp(name, "vips") == 0 && read_number(&n, value, 1, SCENARIO_VIPS_MAX) == 0 &&
@@ -174,7 +184,7 @@ int scenario_parse(struct scenario *out, const char *text, struct diag *diag)
 			diag_add(diag, NULL, 0,
 				 "scenario \"%s\": \"%s\" is not one of v4, v6, ack, syn, udp, "
 				 "sequential, random, fresh, gue, pass, full, flows=1..16M, "
-				 "vips=1|2|4|8|16, size=%d..%d",
+				 "vips=1|2|4|8|16, tracked=1..100, size=%d..%d",
 				 text, word, SIZE_MIN, SCENARIO_FRAME_MAX);
 			return -EINVAL;
 		}
@@ -272,10 +282,23 @@ void scenario_frame(const struct scenario *s, unsigned char frame[SCENARIO_FRAME
 
 /* ------------------------------------------------------------------------------------------ config */
 
+uint32_t scenario_flow_entries(const struct scenario *s)
+{
+	uint64_t known = 2 * s->flows * s->tracked / 100;
+	uint32_t entries = MODEL_LIMIT_FLOWS;
+
+	while (entries < known)
+		entries *= 2;
+	return entries;
+}
+
 static void write_config(const struct scenario *s, FILE *f)
 {
 	char text[ADDR_TEXT_MAX];
 
+	if (s->tracked)
+		fprintf(f, "flows = { size = %u; }; /* %u %% of the slots */\n",
+			scenario_flow_entries(s), s->tracked);
 	fprintf(f, "interfaces = ( { name = \"bench0\"; gateway_mac = \"%s\"; } );\n",
 		SCENARIO_GATEWAY);
 	fprintf(f, "pools = ( { name = \"pool\";\n");

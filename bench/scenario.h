@@ -33,16 +33,17 @@ struct scenario {
 	enum driver_order order;
 	uint64_t flows; /* not with DRIVER_FRESH */
 	unsigned int vips;
-	unsigned int size; /* bytes of the frame, without FCS; the headers at least */
-	bool gue;          /* to the backends by GUE, not IP in IP */
-	bool pass;         /* for an address that is not a VIP's */
-	bool full;         /* tables of flows are full of others' before */
+	unsigned int size;    /* bytes of the frame, without FCS; the headers at least */
+	bool gue;             /* to the backends by GUE, not IP in IP */
+	bool pass;            /* for an address that is not a VIP's */
+	bool full;            /* tables of flows are full of others' before */
+	unsigned int tracked; /* percent of each ring's slots whose flows are in the flow table */
 };
 
 /*
  * Words, each optional, separated by commas: v4 v6; ack syn udp; flows=N (k and M are thousands and
- * millions); sequential random fresh; vips=N (1, 2, 4, 8, 16); size=N; gue; pass; full. Instead of words the name of a
- * scenario of scenario_list(). 0; or -EINVAL with a message and @out untouched.
+ * millions); sequential random fresh; vips=N (1, 2, 4, 8, 16); size=N; tracked=N (percent of the slots); gue; pass;
+ * full. Instead of words the name of a scenario of scenario_list(). 0; or -EINVAL with a message and @out untouched.
  */
 int scenario_parse(struct scenario *out, const char *text, struct diag *diag);
 
@@ -58,6 +59,12 @@ void scenario_frame(const struct scenario *scenario, unsigned char frame[SCENARI
 
 /* A config for sluice: these VIPs over SCENARIO_BACKENDS backends. For the caller to free; NULL: no memory. */
 char *scenario_config(const struct scenario *scenario);
+
+/*
+ * Entries of sluice's flow table in that config, 8 bytes each: twice as many as there are flows to be known, a power of
+ * two; the default at least.
+ */
+uint32_t scenario_flow_entries(const struct scenario *scenario);
 
 /* Addresses, for those who fill maps by themselves: VIP or backend @i, from 0, as text. */
 const char *scenario_vip(char *text, unsigned int family, unsigned int i);

@@ -3,7 +3,7 @@
  * sluice is loaded once for each config that scenarios ask for. The baselines are loaded once; both LRU
  * programs share their maps. A table of flows is at its best when it is new: flows that come one after the
  * other lie one after the other. So settled flows are measured with a new table for each sample, floods
- * with one that is full.
+ * with one that is full. The same for sluice's flow table, where slots are tracked.
  */
 #include "bench/target.h"
 
@@ -256,6 +256,8 @@ int targets_prepare(struct targets *t, enum target_kind kind, const struct scena
 	uint32_t cpu = (uint32_t)t->options.cpu;
 
 	*fill = 0;
+	if (kind == TARGET_SLUICE && s->tracked && s->full)
+		*fill = scenario_flow_entries(s);
 	if (kind != TARGET_LRU && kind != TARGET_LRU_LIMITED)
 		return 0;
 	if (kind == TARGET_LRU_LIMITED)
@@ -341,12 +343,15 @@ static int open_somebody(struct targets *t, struct diag *diag)
 
 /* ----------------------------------------------------------------------------------------- sluice */
 
-static int open_instance(struct instance *instance, char *config, struct diag *diag)
+static int open_instance(struct instance *instance, char *config, unsigned int tracked,
+			 struct diag *diag)
 {
 	int err = balancer_new(&instance->balancer);
 
 	if (!err)
 		err = balancer_load(instance->balancer, config, NULL, diag);
+	if (!err && tracked)
+		err = balancer_track(instance->balancer, tracked);
 	if (err) {
 		balancer_free(instance->balancer);
 		free(config);
@@ -374,7 +379,7 @@ static int get_instance(struct targets *t, const struct scenario *s, int *progra
 			free(config);
 			return -ENOSPC;
 		}
-		err = open_instance(&t->instances[i], config, diag);
+		err = open_instance(&t->instances[i], config, s->tracked, diag);
 		if (err)
 			return err;
 		t->n_instances++;
