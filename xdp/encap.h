@@ -68,15 +68,19 @@ static __always_inline void encap_ip4(const struct packet *pkt, const struct slu
 	__u32 proto = gue ? IPPROTO_UDP : encap_inner_proto(pkt);
 	__u32 first = bpf_htons(0x4500) | pkt->tos << 8;
 	__u32 length = bpf_htons(size);
-	/* A datagram that is not to be fragmented has an ID without meaning (RFC 6864): the hint. */
-	__u32 fragment = pkt->hint ? bpf_htons(IP_DF) : 0;
 	__u32 life = bpf_htons(OUTER_TTL << 8) | proto << 8;
 	__be32 source = gue ? to->source.w[3] : encap_source4(pkt);
 	__be32 dest = to->addr.w[3];
-	__u32 sum = first + length + pkt->hint + fragment + life;
+	__u32 sum = first + length + life;
+	__u32 id = 0;
 
+	/* A datagram that is not to be fragmented has an ID without meaning (RFC 6864): the hint. */
+	if (pkt->hint) {
+		id = pkt->hint | bpf_htons(IP_DF) << 16;
+		sum += pkt->hint + bpf_htons(IP_DF);
+	}
 	sum += (source & 0xffff) + (source >> 16) + (dest & 0xffff) + (dest >> 16);
-	*(__u64 *)word = (first | length << 16) | (__u64)(pkt->hint | fragment << 16) << 32;
+	*(__u64 *)word = (first | length << 16) | (__u64)id << 32;
 	word[2] = life | (__u32)(__u16)~checksum_fold(sum) << 16;
 	word[3] = source;
 	word[4] = dest;

@@ -66,21 +66,17 @@ static __always_inline void flows_write(struct sluice_flow_line *line, int from,
 	line->entry[best & (SLUICE_FLOW_WAYS - 1)] = flows_entry(hash, backend, now);
 }
 
-/*
- * Remembers the flow, as established or as a handshake. This and flows_find() are functions that the
- * verifier looks at once. @now: backend_now().
- */
-__noinline int flows_store(__u64 hash, __u32 backend, __u32 now, int handshake)
+/* Remembers the flow, as established or as a handshake. @now: backend_now(). */
+static __always_inline void flows_store(__u64 hash, __u32 backend, __u32 now, int handshake)
 {
 	struct sluice_flow_line *line = flows_line(hash);
 
 	if (!line)
-		return 0;
+		return;
 	if (handshake)
 		flows_write(line, SLUICE_FLOW_ESTABLISHED, SLUICE_FLOW_WAYS, hash, backend, now);
 	else
 		flows_write(line, 0, SLUICE_FLOW_ESTABLISHED, hash, backend, now);
-	return 0;
 }
 
 /* The flow's entry among ways [from, to), young enough; SLUICE_FLOW_WAYS: none. */
@@ -105,7 +101,7 @@ static __always_inline int flows_way(struct sluice_flow_line *line, int from, in
  * The backend that the flow went to, 0: not known. An established entry is made young again; a
  * handshake becomes established with the second packet. A first packet finds established entries
  * only: a forged one must not move a living flow. Of those that the client has closed it finds none,
- * since it begins another flow of the same tuple. @flags: FLOWS_*.
+ * since it begins another flow of the same tuple. @flags: FLOWS_*. A function that the verifier looks at once.
  */
 __noinline __u32 flows_find(__u64 hash, __u32 now, __u32 flags)
 {

@@ -39,7 +39,8 @@ static __always_inline int stats_end(struct packet *pkt, enum sluice_outcome out
 /* Something happened on the way. */
 static __always_inline void stats_event(struct packet *pkt, enum sluice_event event)
 {
-	struct sluice_counters *c = bpf_map_lookup_elem(&counters, &pkt->vip_id);
+	__u32 vip = pkt->vip_id;
+	struct sluice_counters *c = bpf_map_lookup_elem(&counters, &vip);
 
 	if (c)
 		c->event[event]++;

@@ -89,6 +89,10 @@ static __always_inline void usual_client(struct packet *pkt, const void *l3)
 
 /* ------------------------------------------------------------------------------- VIP and backend */
 
+/* What a usual VIP may ask for. */
+#define USUAL_FLAGS \
+	(SLUICE_VIP_TRACK | SLUICE_VIP_NO_TRACK | SLUICE_VIP_HINT_ALWAYS | SLUICE_VIP_NO_HINT)
+
 /* STAGE_NEXT with a VIP's id, or without one when the VIP is not a usual one; or it is for none. */
 static __always_inline int usual_vip(struct packet *pkt)
 {
@@ -101,26 +105,26 @@ static __always_inline int usual_vip(struct packet *pkt)
 			return STAGE_NEXT;
 		return stats_end(pkt, SLUICE_OUT_NOT_VIP, XDP_PASS);
 	}
-	if (line->vip.flags)
+	pkt->vip_flags = line->vip.flags;
+	if (pkt->vip_flags & ~USUAL_FLAGS)
 		return STAGE_NEXT;
 	pkt->vip_id = line->vip.id;
 	pkt->ring = line->vip.ring;
 	return STAGE_NEXT;
 }
 
-/* The backend of a settled slot, if its tunnel can be entered without a word to the client; or NULL. */
-static __always_inline struct sluice_backend *usual_backend(struct packet *pkt, __u32 hash)
+/*
+ * The owner of a slot that moves, or of a flow that is always remembered. What is to be written down waits in
+ * @note. @l4: the TCP or UDP header.
+ */
+static __always_inline void usual_by_flow(struct packet *pkt, const void *l4, __u32 word,
+					  struct select_note *note)
 {
-	__u32 word = select_slot(pkt, hash);
-	struct sluice_backend *to;
-
-	if (word & SLUICE_SLOT_TRACK)
-		return NULL;
-	pkt->backend_id = SLUICE_SLOT_CUR(word);
-	to = backend_get(pkt->backend_id);
-	if (!to || !(to->flags & SLUICE_BACKEND_NEXTHOP) || to->vlan)
-		return NULL;
-	return to;
+	if (select_is_tracked(pkt, word)) {
+		pkt->tcp_flags = pkt->dst.proto == IPPROTO_TCP ? ((const __u8 *)l4)[13] : 0;
+		select_by_flow(pkt, word, 0, note);
+	}
+	select_hint(pkt, word, note);
 }
 
 /* ----------------------------------------------------------------------------------- the way out */
@@ -143,13 +147,17 @@ static __always_inline void usual_ethernet(const struct packet *pkt, struct pack
 }
 
 /*
- * Room for @size bytes of outer headers. The frame then, up to the packet's own ports at least; or NULL.
+ * It is a usual packet: room for @size bytes of outer headers. The frame then, up to the packet's own ports at
+ * least; or NULL.
  */
-static __always_inline struct packet_ethernet *usual_room(struct packet *pkt, __u32 size)
+static __always_inline struct packet_ethernet *usual_room(struct packet *pkt, __u32 size,
+							  const struct select_note *note)
 {
 	__u32 inner = ETH_HLEN + size;
 	void *data;
 
+	if (note->what)
+		select_write(note->hash, pkt->backend_id, note->now, pkt->vip_id, note->what);
 	if (bpf_xdp_adjust_head(pkt->ctx, -(int)size))
 		return NULL;
 	data = packet_data(pkt);
@@ -168,7 +176,7 @@ static __always_inline __u64 usual_sum(const struct packet *pkt, const void *ip)
 
 /* Outer IPv4, and UDP if @gue. */
 static __always_inline int usual_encap4(struct packet *pkt, const struct sluice_backend *to,
-					int gue)
+					const struct select_note *note, int gue)
 {
 	__u32 size = gue ? sizeof(struct encap_header4) : sizeof(struct iphdr);
 	struct encap_header4 *outer;
@@ -176,7 +184,7 @@ static __always_inline int usual_encap4(struct packet *pkt, const struct sluice_
 
 	if (!encap_fits(pkt, to, size))
 		return STAGE_NEXT;
-	eth = usual_room(pkt, size);
+	eth = usual_room(pkt, size, note);
 	if (!eth)
 		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
 	usual_ethernet(pkt, eth, to, size, bpf_htons(ETH_P_IP));
@@ -189,7 +197,7 @@ static __always_inline int usual_encap4(struct packet *pkt, const struct sluice_
 
 /* Outer IPv6, and UDP if @gue. */
 static __always_inline int usual_encap6(struct packet *pkt, const struct sluice_backend *to,
-					int gue)
+					const struct select_note *note, int gue)
 {
 	__u32 size = gue ? sizeof(struct encap_header6) : sizeof(struct ipv6hdr);
 	struct encap_header6 *outer;
@@ -197,7 +205,7 @@ static __always_inline int usual_encap6(struct packet *pkt, const struct sluice_
 
 	if (!encap_fits(pkt, to, size))
 		return STAGE_NEXT;
-	eth = usual_room(pkt, size);
+	eth = usual_room(pkt, size, note);
 	if (!eth)
 		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
 	usual_ethernet(pkt, eth, to, size, bpf_htons(ETH_P_IPV6));
@@ -208,11 +216,30 @@ static __always_inline int usual_encap6(struct packet *pkt, const struct sluice_
 	return encap_transmit(pkt, to->ifindex);
 }
 
+/* To the selected backend, if its tunnel can be entered just so. */
+static __always_inline int usual_send(struct packet *pkt, const struct select_note *note)
+{
+	struct sluice_backend *to = backend_get(pkt->backend_id);
+
+	if (!to || !(to->flags & SLUICE_BACKEND_NEXTHOP) || to->vlan)
+		return STAGE_NEXT;
+	if (to->encap == SLUICE_ENCAP_IP4)
+		return usual_encap4(pkt, to, note, 0);
+	if (to->encap == SLUICE_ENCAP_IP6)
+		return usual_encap6(pkt, to, note, 0);
+	/* Not all of UDP has a checksum that the outer one can be made of. */
+	if (!FEATURE(GUE) || pkt->dst.proto != IPPROTO_TCP)
+		return STAGE_NEXT;
+	if (to->encap == SLUICE_ENCAP_GUE4)
+		return usual_encap4(pkt, to, note, 1);
+	return to->encap == SLUICE_ENCAP_GUE6 ? usual_encap6(pkt, to, note, 1) : STAGE_NEXT;
+}
+
 /* @l3: its IP header. */
 static __always_inline int usual_balance(struct packet *pkt, const void *l3)
 {
-	struct sluice_backend *to;
-	__u32 client, hash;
+	struct select_note note = {0}, nothing = {0};
+	__u32 client, hash, word;
 	int action;
 
 	usual_client(pkt, l3);
@@ -226,19 +253,14 @@ static __always_inline int usual_balance(struct packet *pkt, const void *l3)
 	if (action != STAGE_NEXT || !pkt->vip_id)
 		return action;
 	hash = hash_2words(client, (__u32)pkt->dst.port << 16 | pkt->sport, settings.hash_seed);
-	to = usual_backend(pkt, hash);
-	if (!to)
-		return STAGE_NEXT;
-	if (to->encap == SLUICE_ENCAP_IP4)
-		return usual_encap4(pkt, to, 0);
-	if (to->encap == SLUICE_ENCAP_IP6)
-		return usual_encap6(pkt, to, 0);
-	/* Not all of UDP has a checksum that the outer one can be made of. */
-	if (!FEATURE(GUE) || pkt->dst.proto != IPPROTO_TCP)
-		return STAGE_NEXT;
-	if (to->encap == SLUICE_ENCAP_GUE4)
-		return usual_encap4(pkt, to, 1);
-	return to->encap == SLUICE_ENCAP_GUE6 ? usual_encap6(pkt, to, 1) : STAGE_NEXT;
+	word = select_slot(pkt, hash);
+	pkt->backend_id = SLUICE_SLOT_CUR(word);
+	/* Code of its own for what is settled, without a note and a hint. */
+	if (!(word & SLUICE_SLOT_TRACK) &&
+	    !(pkt->vip_flags & (SLUICE_VIP_TRACK | SLUICE_VIP_HINT_ALWAYS)))
+		return usual_send(pkt, &nothing);
+	usual_by_flow(pkt, l3 + usual_header(pkt), word, &note);
+	return usual_send(pkt, &note);
 }
 
 static __noinline int usual(struct xdp_md *ctx)
