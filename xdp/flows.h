@@ -49,7 +49,7 @@ static __always_inline __u64 flows_is_zero(__u32 word)
 static __always_inline void flows_write(struct sluice_flow_line *line, int from, int to, __u64 hash,
 					__u32 backend, __u32 now)
 {
-	__s64 best = from;
+	__s64 best = 0;
 
 #pragma unroll
 	for (int i = from; i < to; i++) {
@@ -59,11 +59,11 @@ static __always_inline void flows_write(struct sluice_flow_line *line, int from,
 
 		rank |= flows_is_zero(SLUICE_FLOW_BACKEND(entry)) << 16;
 		rank |= flows_is_zero(SLUICE_FLOW_TAG(entry) ^ (__u32)hash) << 17;
-		/* The highest rank wins, its way in the low bits. */
-		less = best - (__s64)(rank << 3 | i);
+		/* The highest rank wins, in the low bits its way from the end: of equal ones the first. */
+		less = best - (__s64)(rank << 3 | (SLUICE_FLOW_WAYS - 1 - i));
 		best -= less & less >> 63;
 	}
-	line->entry[best & (SLUICE_FLOW_WAYS - 1)] = flows_entry(hash, backend, now);
+	line->entry[~best & (SLUICE_FLOW_WAYS - 1)] = flows_entry(hash, backend, now);
 }
 
 /* Remembers the flow, as established or as a handshake. @now: backend_now(). */
@@ -79,7 +79,7 @@ static __always_inline void flows_store(__u64 hash, __u32 backend, __u32 now, in
 		flows_write(line, 0, SLUICE_FLOW_ESTABLISHED, hash, backend, now);
 }
 
-/* The flow's entry among ways [from, to), young enough; SLUICE_FLOW_WAYS: none. */
+/* The flow's entry among ways [from, to), young enough; SLUICE_FLOW_WAYS: none. It is in one of them at most. */
 static __always_inline int flows_way(struct sluice_flow_line *line, int from, int to, __u64 hash,
 				     __u32 now)
 {
@@ -87,11 +87,20 @@ static __always_inline int flows_way(struct sluice_flow_line *line, int from, in
 	for (int i = from; i < to; i++) {
 		__u64 entry = *(volatile __u64 *)&line->entry[i];
 
-		if (SLUICE_FLOW_TAG(entry) == (__u32)hash && SLUICE_FLOW_BACKEND(entry) &&
+		if (SLUICE_FLOW_TAG(entry) != (__u32)hash)
+			continue;
+		if (SLUICE_FLOW_BACKEND(entry) &&
 		    (__u16)(now - SLUICE_FLOW_TIME(entry)) <= settings.flow_age)
 			return i;
+		break;
 	}
 	return SLUICE_FLOW_WAYS;
+}
+
+/* The same among the handshakes. */
+static __always_inline int flows_handshake(struct sluice_flow_line *line, __u64 hash, __u32 now)
+{
+	return flows_way(line, SLUICE_FLOW_ESTABLISHED, SLUICE_FLOW_WAYS, hash, now);
 }
 
 #define FLOWS_SYN 1 /* the packet begins a flow */
@@ -112,10 +121,10 @@ __noinline __u32 flows_find(__u64 hash, __u32 now, __u32 flags)
 	if (!line)
 		return 0;
 	way = flows_way(line, 0, SLUICE_FLOW_ESTABLISHED, hash, now);
-	fresh = flows_way(line, SLUICE_FLOW_ESTABLISHED, SLUICE_FLOW_WAYS, hash, now);
 	if (way < SLUICE_FLOW_ESTABLISHED) {
 		entry = line->entry[way & (SLUICE_FLOW_WAYS - 1)];
-		if (entry & SLUICE_FLOW_CLOSED && (flags & FLOWS_SYN || fresh < SLUICE_FLOW_WAYS))
+		if (entry & SLUICE_FLOW_CLOSED &&
+		    (flags & FLOWS_SYN || flows_handshake(line, hash, now) < SLUICE_FLOW_WAYS))
 			way = SLUICE_FLOW_WAYS;
 	}
 	if (way < SLUICE_FLOW_ESTABLISHED) {
@@ -128,7 +137,8 @@ __noinline __u32 flows_find(__u64 hash, __u32 now, __u32 flags)
 			line->entry[way & (SLUICE_FLOW_WAYS - 1)] = used;
 		return SLUICE_FLOW_BACKEND(entry);
 	}
-	if (fresh >= SLUICE_FLOW_WAYS || flags & FLOWS_SYN)
+	fresh = flags & FLOWS_SYN ? SLUICE_FLOW_WAYS : flows_handshake(line, hash, now);
+	if (fresh >= SLUICE_FLOW_WAYS)
 		return 0;
 	entry = line->entry[fresh & (SLUICE_FLOW_WAYS - 1)];
 	flows_write(line, 0, SLUICE_FLOW_ESTABLISHED, hash, SLUICE_FLOW_BACKEND(entry), now);
