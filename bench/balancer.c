@@ -201,19 +201,20 @@ int balancer_turn(struct balancer *b, const char *pool, const char *backend, boo
 }
 
 /* Slot by slot, in an order that has nothing to do with backends. */
-static void track_ring(uint32_t *slots, uint32_t size, unsigned int percent)
+static void track_ring(const struct slots *slots, const struct sluice_ring *ring,
+		       unsigned int percent)
 {
-	for (uint32_t i = 0; i < size; i++) {
-		uint32_t cur = SLUICE_SLOT_CUR(slots[i]);
+	for (uint32_t i = 0; i < ring->size; i++) {
+		uint32_t cur = SLUICE_SLOT_CUR(slots_get(slots, ring->base + i));
 
 		if ((uint64_t)i * 2654435761u % 100 < percent)
-			slots[i] = SLUICE_SLOT(cur, cur > 1 ? cur - 1 : cur + 1, true);
+			slots_set(slots, ring->base + i,
+				  SLUICE_SLOT(cur, cur > 1 ? cur - 1 : cur + 1, true));
 	}
 }
 
 int balancer_track(struct balancer *b, unsigned int percent)
 {
-	uint32_t *slots = datapath_program(b->datapath)->mapped[MAP_RINGS].data;
 	_cleanup_(running_fini) struct running running = {0};
 	int err = datapath_running(b->datapath, &running);
 
@@ -222,7 +223,7 @@ int balancer_track(struct balancer *b, unsigned int percent)
 		const struct sluice_vip *vip = rows_value(&running.rows[MAP_VIPS], i);
 
 		if (key->proto != IPPROTO_ICMP)
-			track_ring(slots + vip->ring.base, vip->ring.size, percent);
+			track_ring(&running.slots, &vip->ring, percent);
 	}
 	return err;
 }

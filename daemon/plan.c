@@ -196,7 +196,7 @@ static struct sluice_prefix_key prefix_key(const struct model_vip *vip, uint8_t 
 	};
 }
 
-/* Is its place in `rings`? It is not when the pin of that map was lost. */
+/* Is its place in the maps of slots? It is not when a pin of theirs was lost. */
 static bool ring_is_in_map(const struct running *running, const struct sluice_ring *ring)
 {
 	return ring->size > 1 && ring->base % SLUICE_LINE_SLOTS == 0 &&
@@ -321,7 +321,7 @@ static int add_ring(struct planner *p, const struct plan_ring *ring)
 	uint64_t changed = 0;
 
 	for (uint32_t i = 0; i < ring->owners->ring->size; i++) {
-		uint32_t before = p->running->slots[ring->base + i];
+		uint32_t before = slots_get(&p->running->slots, ring->base + i);
 
 		changed += before != plan_slot(plan, ring, i, before);
 	}

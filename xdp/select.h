@@ -54,7 +54,7 @@ static __always_inline __u32 select_modulo(__u32 hash, __u32 size, __u32 inv)
 	return rest >= size ? rest - size : rest;
 }
 
-/* The word of the slot of the flow with this hash; 0: there is none. */
+/* The low half of the slot of the flow with this hash; 0: there is none. */
 static __always_inline __u32 select_slot(struct packet *pkt, __u32 hash)
 {
 	struct sluice_ring_line *line;
@@ -65,6 +65,22 @@ static __always_inline __u32 select_slot(struct packet *pkt, __u32 hash)
 	index = at / SLUICE_LINE_SLOTS;
 	line = bpf_map_lookup_elem(&rings, &index);
 	return line ? line->slot[at % SLUICE_LINE_SLOTS] : 0;
+}
+
+/* Does the slot's other owner count? */
+static __always_inline int select_has_other(const struct packet *pkt, __u32 word)
+{
+	return word & SLUICE_SLOT_TRACK || pkt->vip_flags & SLUICE_VIP_HINT_ALWAYS;
+}
+
+/* The whole word of the slot whose low half is @word. */
+static __always_inline __u32 select_other(const struct packet *pkt, __u32 word)
+{
+	__u32 at = pkt->ring.base + pkt->slot;
+	__u32 index = at / SLUICE_LINE_SLOTS;
+	struct sluice_ring_line *line = bpf_map_lookup_elem(&others, &index);
+
+	return line ? word | (__u32)line->slot[at % SLUICE_LINE_SLOTS] << 16 : word;
 }
 
 /* Is the flow's backend another one than its slot says, or could it be? */
@@ -146,7 +162,7 @@ static __always_inline void select_hint(struct packet *pkt, __u32 word, struct s
  */
 __noinline int select_write(__u64 hash, __u32 backend, __u32 now, __u32 vip, __u32 what)
 {
-	struct sluice_counters *c = bpf_map_lookup_elem(&counters, &vip);
+	struct sluice_counters *c = stats_of(vip);
 
 	if (c) {
 		c->event[SLUICE_EVENT_FLOW_HIT] += !!(what & SELECT_HIT);
@@ -171,6 +187,8 @@ static __always_inline int select_backend(struct packet *pkt)
 	fixed = !!pkt->backend_id;
 	if (!fixed || (FEATURE(FLOWS) && pkt->vip_flags & SLUICE_VIP_TRACK))
 		word = select_slot(pkt, select_hash(pkt));
+	if (select_has_other(pkt, word))
+		word = select_other(pkt, word);
 	if (!fixed)
 		pkt->backend_id = SLUICE_SLOT_CUR(word);
 	if (select_is_tracked(pkt, word))

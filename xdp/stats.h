@@ -7,13 +7,18 @@
 
 #include "xdp/maps.h"
 
+/* The counters of the VIP with this id; 0: of no VIP. */
+static __always_inline struct sluice_counters *stats_of(__u32 vip)
+{
+	return bpf_map_lookup_elem(&counters, &vip);
+}
+
 /*
  * The packet leaves with @action because of @outcome: every exit of the program goes through here.
  * What would be left to the host is sent on instead when its tunnel says so.
  */
 static __always_inline int stats_end(struct packet *pkt, enum sluice_outcome outcome, int action)
 {
-	__u32 vip = pkt->vip_id; /* a copy: the packet itself need not be in memory */
 	struct sluice_counters *c;
 
 	if (FEATURE(DECAP) && pkt->egress && action == XDP_PASS && outcome != SLUICE_OUT_LOCAL) {
@@ -21,7 +26,7 @@ static __always_inline int stats_end(struct packet *pkt, enum sluice_outcome out
 		outcome = SLUICE_OUT_EGRESS;
 		action = XDP_TX;
 	}
-	c = bpf_map_lookup_elem(&counters, &vip);
+	c = stats_of(pkt->vip_id);
 	if (c) {
 		c->outcome[outcome]++;
 		if (outcome == SLUICE_OUT_FORWARDED)
@@ -39,8 +44,7 @@ static __always_inline int stats_end(struct packet *pkt, enum sluice_outcome out
 /* Something happened on the way. */
 static __always_inline void stats_event(struct packet *pkt, enum sluice_event event)
 {
-	__u32 vip = pkt->vip_id;
-	struct sluice_counters *c = bpf_map_lookup_elem(&counters, &vip);
+	struct sluice_counters *c = stats_of(pkt->vip_id);
 
 	if (c)
 		c->event[event]++;

@@ -120,6 +120,8 @@ static __always_inline int usual_vip(struct packet *pkt)
 static __always_inline void usual_by_flow(struct packet *pkt, const void *l4, __u32 word,
 					  struct select_note *note)
 {
+	if (select_has_other(pkt, word))
+		word = select_other(pkt, word);
 	if (select_is_tracked(pkt, word)) {
 		pkt->tcp_flags = pkt->dst.proto == IPPROTO_TCP ? ((const __u8 *)l4)[13] : 0;
 		select_by_flow(pkt, word, 0, note);
@@ -256,8 +258,7 @@ static __always_inline int usual_balance(struct packet *pkt, const void *l3)
 	word = select_slot(pkt, hash);
 	pkt->backend_id = SLUICE_SLOT_CUR(word);
 	/* Code of its own for what is settled, without a note and a hint. */
-	if (!(word & SLUICE_SLOT_TRACK) &&
-	    !(pkt->vip_flags & (SLUICE_VIP_TRACK | SLUICE_VIP_HINT_ALWAYS)))
+	if (!select_has_other(pkt, word) && !(pkt->vip_flags & SLUICE_VIP_TRACK))
 		return usual_send(pkt, &nothing);
 	usual_by_flow(pkt, l3 + usual_header(pkt), word, &note);
 	return usual_send(pkt, &note);

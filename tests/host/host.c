@@ -60,7 +60,7 @@ static int get_running(struct running *r)
 		.n_ids = host_map_entries(MAP_BACKENDS),
 		.targets = host_map_memory(MAP_TARGETS),
 		.n_targets = host_map_entries(MAP_TARGETS),
-		.slots = host_map_memory(MAP_RINGS),
+		.slots = host_slots(),
 		.n_slots = host_map_entries(MAP_RINGS) * SLUICE_LINE_SLOTS,
 		.state = host_map_memory(MAP_STATE),
 		.max_vips = host_map_entries(MAP_COUNTERS) - 1,
@@ -77,10 +77,10 @@ static int get_running(struct running *r)
 
 static void write_ring(const struct plan *plan, const struct plan_ring *ring)
 {
-	uint32_t *slots = (uint32_t *)host_map_memory(MAP_RINGS) + ring->base;
+	struct slots slots = host_slots();
 
-	for (uint32_t i = 0; i < ring->owners->ring->size; i++)
-		slots[i] = plan_slot(plan, ring, i, slots[i]);
+	for (uint32_t i = ring->base; i < ring->base + ring->owners->ring->size; i++)
+		slots_set(&slots, i, plan_slot(plan, ring, i - ring->base, slots_get(&slots, i)));
 }
 
 static int do_step(const struct plan *plan, const struct plan_step *step)
