@@ -20,6 +20,7 @@
 #include "bench/baseline/abi.h"
 #include "bench/baseline/floor.skel.h"
 #include "bench/baseline/lru.skel.h"
+#include "bench/helper_target.h"
 #include "config/addr.h"
 #include "config/cleanup.h"
 #include "daemon/ring.h"
@@ -40,7 +41,8 @@ struct targets {
 	size_t n_instances;
 	struct floor_bpf *floor4, *floor6;
 	struct lru_bpf *lru, *lru_limited;
-	int full_table; /* LRU map that is full of flows; -1: not needed so far */
+	int full_table;               /* LRU map that is full of flows; -1: not needed so far */
+	struct helper_target *helper; /* NULL: not needed so far */
 	struct bpf_object *object;
 	int object_program; /* -1: none */
 	bool object_owned;  /* the descriptor is ours to close */
@@ -388,17 +390,26 @@ static int get_instance(struct targets *t, const struct scenario *s, int *progra
 	return 0;
 }
 
+static int get_helper(struct targets *t, int *program, struct diag *diag)
+{
+	int err = t->helper ? 0 : helper_target_new(&t->helper, diag);
+
+	if (!err)
+		*program = helper_target_program(t->helper);
+	return err;
+}
+
 /* ---------------------------------------------------------------------------------------- the whole */
 
 bool targets_serve(const struct targets *t, enum target_kind kind, const struct scenario *s)
 {
 	switch (kind) {
 	case TARGET_FLOOR:
-		return !s->gue && !s->pass;
+		return !s->gue && !s->pass && !s->helper;
 	case TARGET_LRU:
-		return !s->gue;
+		return !s->gue && !s->helper;
 	case TARGET_LRU_LIMITED:
-		return !s->gue && !s->pass && s->order == DRIVER_FRESH;
+		return !s->gue && !s->pass && !s->helper && s->order == DRIVER_FRESH;
 	case TARGET_OBJECT:
 		return t->object_program >= 0;
 	default:
@@ -409,10 +420,12 @@ bool targets_serve(const struct targets *t, enum target_kind kind, const struct 
 int targets_program(struct targets *t, enum target_kind kind, const struct scenario *s,
 		    int *program, int *action, struct diag *diag)
 {
-	*action = s->pass ? XDP_PASS : XDP_TX;
+	bool leaves = s->helper ? s->helper == SCENARIO_HELPER_REDIRECT : !s->pass;
+
+	*action = leaves ? XDP_TX : XDP_PASS;
 	switch (kind) {
 	case TARGET_SLUICE:
-		return get_instance(t, s, program, diag);
+		return s->helper ? get_helper(t, program, diag) : get_instance(t, s, program, diag);
 	case TARGET_FLOOR:
 		*program = bpf_program__fd(
 			(s->family == 4 ? t->floor4 : t->floor6)->progs.baseline_floor);
@@ -462,6 +475,7 @@ void targets_free(struct targets *t)
 	}
 	floor_bpf__destroy(t->floor4);
 	floor_bpf__destroy(t->floor6);
+	helper_target_free(t->helper);
 	lru_bpf__destroy(t->lru);
 	lru_bpf__destroy(t->lru_limited);
 	closep(&t->full_table);

@@ -79,6 +79,30 @@ static void words_are_read(void **state)
 		 .size = 64,
 		 .full = true,
 		 .tracked = 100},
+		{.name = "helper=pass",
+		 .family = 4,
+		 .packet = SCENARIO_ACK,
+		 .order = DRIVER_RANDOM,
+		 .flows = 1000000,
+		 .vips = 1,
+		 .size = 64,
+		 .helper = SCENARIO_HELPER_PASS},
+		{.name = "v6,udp,helper=redirect",
+		 .family = 4,
+		 .packet = SCENARIO_ACK,
+		 .order = DRIVER_RANDOM,
+		 .flows = 1000000,
+		 .vips = 1,
+		 .size = 100,
+		 .helper = SCENARIO_HELPER_REDIRECT},
+		{.name = "size=2048,helper=socket",
+		 .family = 4,
+		 .packet = SCENARIO_ACK,
+		 .order = DRIVER_RANDOM,
+		 .flows = 1000000,
+		 .vips = 1,
+		 .size = SCENARIO_FRAME_MAX,
+		 .helper = SCENARIO_HELPER_SOCKET},
 	};
 
 	(void)state;
@@ -100,15 +124,16 @@ static void words_are_read(void **state)
 		assert_int_equal(s.pass, e->pass);
 		assert_int_equal(s.full, e->full);
 		assert_int_equal(s.tracked, e->tracked);
+		assert_int_equal(s.helper, e->helper);
 	}
 }
 
 static void wrong_words_are_named(void **state)
 {
 	static const char *const texts[] = {
-		"",           "tcp",     "v4,",       "flows=0",     "flows=many",
-		"flows=20M",  "vips=3",  "vips=32",   "size=10",     "size=9999",
-		"colour=red", "settled", "tracked=0", "tracked=101",
+		"",          "tcp",         "v4,",         "flows=0",     "flows=many", "flows=20M",
+		"vips=3",    "vips=32",     "size=10",     "size=9999",   "colour=red", "settled",
+		"tracked=0", "helper=none", "helper=fast", "tracked=101",
 	};
 
 	(void)state;
