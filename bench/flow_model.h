@@ -43,7 +43,7 @@ double fm_wait(struct fm_random *random, double mean);
 /* One balancer's maps, and what else its program reads. */
 struct fm_maps {
 	struct sluice_backend *backends; /* FM_IDS of them */
-	uint32_t *slots;
+	struct slots slots;
 	uint32_t n_slots;
 	struct sluice_flow_line *flows; /* FM_FLOW_LINES of them */
 	struct sluice_vip vip;

@@ -164,7 +164,8 @@ static enum fm_loss classify(const struct fm_world *w, const struct fm_flow *f, 
 	const struct fm_change *changes = b->changes[slot];
 	bool seen = f->through[at] == w->serial[at];
 	bool idle = seen && w->now - f->last[at] > w->age_s;
-	uint32_t word = b->maps.slots[b->maps.vip.ring.base + slot], id = id_of(b, f->backend);
+	uint32_t word = slots_get(&b->maps.slots, b->maps.vip.ring.base + slot),
+		 id = id_of(b, f->backend);
 	bool named = id && (SLUICE_SLOT_CUR(word) == id || SLUICE_SLOT_OTHER(word) == id);
 	double moved = moved_from(changes, id);
 

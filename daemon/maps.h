@@ -22,6 +22,7 @@ enum map_kind {
 	X(VIP_LINES, "vip_lines", MAP_MEMORY, __u32, struct sluice_vip_line) \
 	X(PREFIXES, "prefixes", MAP_ROWS, struct sluice_prefix_key, struct sluice_vip) \
 	X(RINGS, "rings", MAP_MEMORY, __u32, struct sluice_ring_line) \
+	X(OTHERS, "others", MAP_MEMORY, __u32, struct sluice_ring_line) \
 	X(BACKENDS, "backends", MAP_MEMORY, __u32, struct sluice_backend) \
 	X(NAMES, "names", MAP_MEMORY, __u32, struct sluice_name) \
 	X(TARGETS, "targets", MAP_MEMORY, __u32, struct sluice_target) \

@@ -197,7 +197,7 @@ static struct sluice_prefix_key prefix_key(const struct model_vip *vip, uint8_t 
 	};
 }
 
-/* Is its place in `rings`? It is not when the pin of that map was lost. */
+/* Is its place in the maps of slots? It is not when a pin of theirs was lost. */
 static bool ring_is_in_map(const struct running *running, const struct sluice_ring *ring)
 {
 	return ring->size > 1 && ring->base % SLUICE_LINE_SLOTS == 0 &&
@@ -334,12 +334,15 @@ void plan_words_fini(struct plan_words *w)
 }
 
 static uint64_t count_changed(const struct plan_ring *ring, const uint32_t *words,
-			      const uint32_t *before)
+			      const struct slots *running)
 {
-	uint32_t keep = ring->live && ring->owners->old ? SLUICE_SLOT_TRACK : 0, changed = 0;
+	uint32_t changed = 0;
 
-	for (uint32_t i = 0; i < ring->owners->ring->size; i++)
-		changed += before[i] != (words[i] | (before[i] & keep));
+	for (uint32_t i = 0; i < ring->owners->ring->size; i++) {
+		uint32_t before = slots_get(running, ring->base + i);
+
+		changed += before != plan_word(ring, words[i], before);
+	}
 	return changed;
 }
 
@@ -353,7 +356,7 @@ static int add_ring(struct planner *p, const struct plan_ring *ring)
 
 	if (!words)
 		return -ENOMEM;
-	changed = count_changed(ring, words, &p->running->slots[ring->base]);
+	changed = count_changed(ring, words, &p->running->slots);
 	if (!changed)
 		return 0;
 	plan->slots += changed;

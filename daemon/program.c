@@ -41,6 +41,7 @@ static uint32_t wanted_entries(const struct sluice_settings *settings, const str
 	case MAP_COUNTERS:
 		return size->vips + 1;
 	case MAP_RINGS:
+	case MAP_OTHERS:
 		return (size->ring_slots + SLUICE_LINE_SLOTS - 1) / SLUICE_LINE_SLOTS;
 	case MAP_BACKENDS:
 	case MAP_NAMES:

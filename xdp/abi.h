@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define SLUICE_ABI 2
+#define SLUICE_ABI 3
 
 /* An address of either family, network byte order; IPv4 a.b.c.d is ::ffff:a.b.c.d (w[3] is a.b.c.d). */
 struct sluice_addr {
@@ -21,13 +21,15 @@ struct sluice_addr {
 /* ------------------------------------------------------------------------------ rings and slots */
 
 #define SLUICE_RING_SLOTS 65537  /* Katran's, and the default */
-#define SLUICE_LINE_SLOTS 16     /* a ring starts at a multiple of this: one 64-byte line */
+#define SLUICE_LINE_SLOTS 32     /* a ring starts at a multiple of this: one 64-byte line */
 #define SLUICE_BACKEND_IDS 32768 /* ids are 1 .. SLUICE_BACKEND_IDS - 1; 0 is "no backend" */
 
 /*
- * A slot is one word, so that writing it is atomic: bits 0-14 `cur`, the backend that gets the
- * slot's packets; bit 15 `track`; bits 16-30 `other`, the slot's other possible owner; bit 31 `keep`:
- * flows that are not known are cur's, as far as can be told here.
+ * A slot: bits 0-14 `cur`, the backend that gets the slot's packets; bit 15 `track`; bits 16-30 `other`,
+ * the slot's other possible owner; bit 31 `keep`: flows that are not known are cur's, as far as can be told
+ * here. The low half lies in the map `rings`, the high half at the same place of `others`: a settled packet
+ * needs the low one alone, and twice as many of these fit the caches. Each is written at once. Who writes
+ * both writes `other` first where `track` is set, else last.
  */
 #define SLUICE_SLOT_TRACK 0x8000u
 #define SLUICE_SLOT_KEEP 0x80000000u
@@ -36,12 +38,12 @@ struct sluice_addr {
 #define SLUICE_SLOT_CUR(slot) ((slot)&0x7fffu)
 #define SLUICE_SLOT_OTHER(slot) ((slot) >> 16 & 0x7fffu)
 
-/* Value of the map `rings`: the rings of all VIPs, one after the other, in lines. */
+/* Value of the maps `rings` and `others`: the rings of all VIPs, one after the other, in lines. */
 struct sluice_ring_line {
-	__u32 slot[SLUICE_LINE_SLOTS];
+	__u16 slot[SLUICE_LINE_SLOTS];
 };
 
-/* Where a ring lies in `rings`. */
+/* Where a ring lies in `rings` and `others`. */
 struct sluice_ring {
 	__u32 base; /* first slot */
 	__u32 size; /* slots, a prime */

@@ -102,39 +102,15 @@ static __always_inline int encap_transmit(struct packet *pkt, __u32 ifindex)
 	return stats_end(pkt, SLUICE_OUT_FORWARDED, XDP_REDIRECT);
 }
 
-/* ------------------------------------------------------------------------------------- the stage */
+/* ------------------------------------------------------------------------------------- the tunnel */
 
-/* The usual way: an untagged frame, IPv4 in IPv4. */
-static __always_inline int encap_usual(struct packet *pkt, const struct sluice_backend *to)
-{
-	struct packet_ethernet *eth;
-	struct iphdr *ip;
-
-	if (!tunnel_fits(pkt, to, sizeof(*ip)))
-		return icmp_too_big(pkt, to->mtu - sizeof(*ip));
-	if (bpf_xdp_adjust_head(pkt->ctx, -(int)sizeof(*ip)))
-		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
-	eth = packet_data(pkt);
-	ip = (void *)(eth + 1);
-	if ((void *)(ip + 1) > packet_end(pkt))
-		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
-	packet_copy_mac(eth->dst, to->dmac);
-	if (encap_turns_back(pkt, to))
-		packet_copy_mac(eth->src, pkt->own_mac);
-	else
-		packet_copy_mac(eth->src, to->smac);
-	eth->type = bpf_htons(ETH_P_IP);
-	tunnel_ip4(pkt, to, ip, 0);
-	return encap_transmit(pkt, to->ifindex);
-}
-
-/* Any way: with tags, of either family, in UDP. */
+/* With tags, of either family, in UDP. */
 static __always_inline int encap_with(struct packet *pkt, const struct sluice_backend *to)
 {
 	struct encap_tags tags = encap_tags(pkt, to);
 	__u32 l3 = ETH_HLEN + tags.n * sizeof(struct encap_tag);
 	__u32 overhead = tunnel_overhead(to->encap);
-	__u32 payload_sum = GUE_NO_SUM;
+	__u64 payload_sum = GUE_NO_SUM;
 
 	if (!tunnel_fits(pkt, to, overhead))
 		return icmp_too_big(pkt, to->mtu - overhead);
@@ -177,8 +153,6 @@ static __always_inline int encap(struct packet *pkt)
 	}
 	if (!(to->flags & SLUICE_BACKEND_NEXTHOP))
 		return stats_end(pkt, SLUICE_OUT_NO_NEXTHOP, XDP_DROP);
-	if (to->encap == SLUICE_ENCAP_IP4 && pkt->l3 == ETH_HLEN && !to->vlan)
-		return encap_usual(pkt, to);
 	return encap_any(pkt->ctx, pkt);
 }
 

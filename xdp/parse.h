@@ -231,43 +231,6 @@ static __always_inline int parse_ipv6(struct packet *pkt)
 	return pkt->proto == IPPROTO_ICMPV6 ? parse_icmp6(pkt) : parse_l4(pkt);
 }
 
-/*
- * The usual frame, looked at once: no tag, IPv4 without options, not a fragment, TCP or UDP, all in the
- * first buffer. 1; or 0, and another way must be taken: nothing was counted, and the fields that were
- * set are set again.
- */
-static __always_inline int parse_usual(struct packet *pkt)
-{
-	struct packet_ethernet *eth = packet_data(pkt);
-	struct iphdr *ip = (void *)(eth + 1);
-	struct tcphdr *tcp = (void *)(ip + 1);
-
-	if ((void *)(tcp + 1) > packet_end(pkt) || eth->type != bpf_htons(ETH_P_IP) ||
-	    *(__u8 *)ip != 0x45 || ip->frag_off & bpf_htons(IP_MF | IP_OFFSET))
-		return 0;
-	pkt->proto = ip->protocol;
-	pkt->ip_len = bpf_ntohs(ip->tot_len);
-	if ((pkt->proto != IPPROTO_TCP && pkt->proto != IPPROTO_UDP) ||
-	    pkt->ip_len < sizeof(*ip) + sizeof(*tcp) || (void *)ip + pkt->ip_len > packet_end(pkt))
-		return 0;
-	packet_copy_mac(pkt->own_mac, eth->dst);
-	pkt->l3 = sizeof(*eth);
-	pkt->l4 = sizeof(*eth) + sizeof(*ip);
-	pkt->family = 4;
-	pkt->tos = ip->tos;
-	pkt->dont_fragment = !!(ip->frag_off & bpf_htons(IP_DF));
-	pkt->tcp_flags = pkt->proto == IPPROTO_TCP ? ((__u8 *)tcp)[13] : 0;
-	pkt->src.w[0] = pkt->src.w[1] = 0;
-	pkt->dst.addr.w[0] = pkt->dst.addr.w[1] = 0;
-	pkt->src.w[2] = pkt->dst.addr.w[2] = bpf_htonl(0xffff);
-	pkt->src.w[3] = ip->saddr;
-	pkt->dst.addr.w[3] = ip->daddr;
-	pkt->sport = tcp->source;
-	pkt->dst.port = tcp->dest;
-	pkt->dst.proto = pkt->proto;
-	return 1;
-}
-
 /* The IP packet at pkt->l3. */
 static __always_inline int parse_ip(struct packet *pkt, __be16 type)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The balancer: the stages of a packet's path, in order.
+ * The balancer: the stages of a packet's path, in order, behind a shorter way for the usual packet.
  */
 #include "xdp/decap.h"
 #include "xdp/encap.h"
@@ -8,6 +8,7 @@
 #include "xdp/icmp.h"
 #include "xdp/parse.h"
 #include "xdp/select.h"
+#include "xdp/usual.h"
 #include "xdp/vip.h"
 
 /* The destination is known: to its backend. */
@@ -19,7 +20,7 @@ static __always_inline int balance(struct packet *pkt)
 	if (pkt->first_fragment)
 		fragment = fragments_key(pkt);
 	action = vip_lookup(pkt);
-	if (action == STAGE_NEXT && !select_usual(pkt)) {
+	if (action == STAGE_NEXT) {
 		struct xdp_md *ctx = pkt->ctx;
 
 		action = select_any(ctx, pkt);
@@ -43,11 +44,8 @@ static __always_inline int parse(struct packet *pkt)
 
 static __always_inline int handle(struct packet *pkt)
 {
-	int action = STAGE_NEXT;
+	int action = parse(pkt);
 
-	/* A tunnel that ends here may look usual: GUE is UDP. */
-	if (FEATURE(DECAP) || !parse_usual(pkt))
-		action = parse(pkt);
 	if (action != STAGE_NEXT)
 		return action;
 	if (pkt->kind == PACKET_ECHO)
@@ -60,8 +58,11 @@ SEC("xdp")
 int sluice(struct xdp_md *ctx)
 {
 	struct packet pkt = {.ctx = ctx};
-	int action = handle(&pkt);
+	int action = usual(ctx);
 
+	if (action != STAGE_NEXT)
+		return action;
+	action = handle(&pkt);
 	/* The verifier forgets what lies in the packet when a function apart had it. */
 	pkt.ctx = ctx;
 	decap_turn_back(&pkt);

@@ -363,7 +363,7 @@ static struct contents read_maps(const struct maps_size *size)
 
 		if (i == MAP_COUNTERS)
 			limit = size->vips + 1;
-		else if (i == MAP_RINGS)
+		else if (i == MAP_RINGS || i == MAP_OTHERS)
 			limit = size->ring_slots / SLUICE_LINE_SLOTS;
 		else if (i == MAP_BACKENDS || i == MAP_NAMES || i == MAP_BACKEND_COUNTERS)
 			limit = size->backends + 1;
@@ -714,11 +714,12 @@ static void a_size_that_the_kernel_refuses_leaves_all_as_it_was(void **state)
 	static const char text[] =
 		"the kernel refused the program: Argument list too long (\"sluiced -v\" shows what "
 		"it said)";
-	const struct maps_size huge = {.vips = 0x7ffffff0,
+	/* Refused at once: of most kinds of maps the kernel would take all memory first. */
+	const struct maps_size huge = {.vips = 4,
 				       .backends = 8,
-				       .ring_slots = 16,
+				       .ring_slots = 2 * 4096,
 				       .sources = 16,
-				       .fragments = 16};
+				       .fragments = UINT32_MAX};
 	struct ids old, new;
 
 	(void)state;

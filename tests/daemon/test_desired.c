@@ -1342,7 +1342,7 @@ static void settings_and_room_follow_the_config(void **state)
 	assert_int_equal(size.sources, 11);
 	assert_int_equal(size.fragments, 64);
 	assert_int_equal(size.ring_slots % SLUICE_LINE_SLOTS, 0);
-	assert_true(size.ring_slots >= 2 * 65552); /* the VIP's ring and its target's */
+	assert_true(size.ring_slots >= 2 * 65568); /* the VIP's ring and its target's */
 }
 
 /* ------------------------------------------------------------------------------ clients' targets */

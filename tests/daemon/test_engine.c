@@ -260,7 +260,8 @@ static struct snapshot snapshot(void)
 	assert_int_equal(datapath_running(lab.view.datapath, &r), 0);
 	fwrite(r.backends, sizeof(*r.backends), r.n_ids, out);
 	fwrite(r.names, sizeof(*r.names), r.n_ids, out);
-	fwrite(r.slots, sizeof(*r.slots), r.n_slots, out);
+	fwrite(r.slots.rings, sizeof(*r.slots.rings), r.n_slots, out);
+	fwrite(r.slots.others, sizeof(*r.slots.others), r.n_slots, out);
 	fwrite(r.targets, sizeof(*r.targets), r.n_targets, out);
 	fwrite(r.state, sizeof(*r.state), 1, out);
 	assert_int_equal(r.read_rows(&r, MAP_SOURCES), 0);
@@ -300,7 +301,8 @@ static uint32_t read_ring(const char *vip, uint32_t words[4093])
 	assert_non_null(found);
 	assert_int_equal(found->id, lab.view.vip_ids[i]);
 	assert_int_equal(found->ring.size, 4093);
-	memcpy(words, &r.slots[found->ring.base], 4093 * sizeof(*words));
+	for (i = 0; i < 4093; i++)
+		words[i] = slots_get(&r.slots, found->ring.base + (uint32_t)i);
 	return found->ring.size;
 }
 

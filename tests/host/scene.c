@@ -73,10 +73,10 @@ void scene_change(const struct scene_maps *maps, uint32_t ifindex)
 	}
 	/* Every fifth slot moves, every seventh has an owner elsewhere that is not tracked. */
 	for (uint32_t i = 0; i < maps->n_slots; i++) {
-		uint32_t cur = SLUICE_SLOT_CUR(maps->slots[i]);
+		uint32_t cur = SLUICE_SLOT_CUR(slots_get(&maps->slots, i));
 
 		if (cur && (i % 5 == 0 || i % 7 == 0))
-			maps->slots[i] = SLUICE_SLOT(cur, cur % last + 1, i % 5 == 0);
+			slots_set(&maps->slots, i, SLUICE_SLOT(cur, cur % last + 1, i % 5 == 0));
 	}
 }
 

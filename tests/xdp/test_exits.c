@@ -201,13 +201,13 @@ static void leave_by(const char *name, uint32_t ifindex, unsigned int s_vlan, un
 /* Slots of "new" move: their flows of before are with "old". */
 static void move_slots(void)
 {
-	uint32_t *slots = loaded()->mapped[MAP_RINGS].data;
+	struct slots slots = {loaded()->mapped[MAP_RINGS].data, loaded()->mapped[MAP_OTHERS].data};
 	uint32_t n = program_map_entries(loaded(), MAP_RINGS) * SLUICE_LINE_SLOTS;
 	uint32_t from = find_backend("new"), to = find_backend("old");
 
 	for (uint32_t i = 0; i < n; i++)
-		if (SLUICE_SLOT_CUR(slots[i]) == from)
-			slots[i] = SLUICE_SLOT(from, to, true);
+		if (SLUICE_SLOT_CUR(slots_get(&slots, i)) == from)
+			slots_set(&slots, i, SLUICE_SLOT(from, to, true));
 }
 
 static void open_program(unsigned int echo_rate, unsigned int error_rate)

@@ -59,12 +59,15 @@ static uint32_t find_backend(const char *name)
 /* Every slot of both rings. */
 static void set_slots(uint32_t word)
 {
-	uint32_t *slots = loaded()->mapped[MAP_RINGS].data;
+	const struct slots slots = {
+		.rings = loaded()->mapped[MAP_RINGS].data,
+		.others = loaded()->mapped[MAP_OTHERS].data,
+	};
 	uint32_t n = program_map_entries(loaded(), MAP_RINGS) * SLUICE_LINE_SLOTS;
 
 	for (uint32_t i = 0; i < n; i++)
-		if (SLUICE_SLOT_CUR(slots[i]))
-			slots[i] = word;
+		if (SLUICE_SLOT_CUR(slots_get(&slots, i)))
+			slots_set(&slots, i, word);
 }
 
 static int setup(void **state)

@@ -25,6 +25,7 @@
 #define bpf_map_update_elem host_map_update
 #define bpf_redirect_map host_redirect_map
 #define bpf_ktime_get_ns host_ktime_get_ns
+#define bpf_ktime_get_coarse_ns host_ktime_get_ns
 #define bpf_csum_diff host_csum_diff
 #define bpf_xdp_adjust_head host_adjust_head
 #define bpf_xdp_adjust_tail host_adjust_tail
