@@ -118,6 +118,7 @@ struct encap_tags {
 	__be16 outer;
 	__be16 inner;
 	__be16 outer_type;
+	__be16 inner_type;
 	__u16 n;
 };
 
@@ -125,12 +126,16 @@ struct encap_tags {
 static __always_inline struct encap_tags encap_tags(const struct packet *pkt,
 						    const struct sluice_backend *to)
 {
-	struct encap_tags tags = {.outer_type = bpf_htons(ETH_P_8021Q)};
+	struct encap_tags tags = {
+		.outer_type = bpf_htons(ETH_P_8021Q),
+		.inner_type = bpf_htons(ETH_P_8021Q),
+	};
 
 	if (!to->ifindex) {
 		tags.outer = pkt->vlan[0];
 		tags.inner = pkt->vlan[1];
-		tags.outer_type = pkt->vlan_type;
+		tags.outer_type = pkt->vlan_type[0];
+		tags.inner_type = pkt->vlan_type[1];
 		tags.n = pkt->n_vlan;
 	} else if (to->s_vlan) {
 		tags.outer = to->s_vlan;
@@ -177,7 +182,7 @@ static __always_inline int encap_l2(struct packet *pkt, const struct sluice_back
 	tag->type = type;
 	if (tags.n < 2)
 		return 1;
-	tag->type = bpf_htons(ETH_P_8021Q);
+	tag->type = tags.inner_type;
 	tag = packet_at(pkt, sizeof(*eth) + sizeof(*tag), sizeof(*tag));
 	if (!tag)
 		return 0;

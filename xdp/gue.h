@@ -6,17 +6,22 @@
  * checksum makes the sum of the L4 segment the inverse of its pseudo header's, and a valid IPv4
  * header sums to nothing. Where that does not hold (fragments, UDP without a checksum) an outer
  * IPv4 packet does without, and for an outer IPv6 packet, which must have one, the packet is read.
+ * Kernels before 5.18, which have no helper for what lies in several buffers, read 16 KiB at most: more
+ * comes to them only in generic mode, and leaves without a checksum, as RFC 6935 allows for tunnels.
  */
 #ifndef SLUICE_XDP_GUE_H
 #define SLUICE_XDP_GUE_H
 
 #include "xdp/checksum.h"
-#include "xdp/packet.h"
+#include "xdp/maps.h"
 
 #define GUE_NO_SUM 0xffffffffu /* no sum is known: a folded one has 16 bits */
 
 #define GUE_CHUNK 256 /* a multiple of 4, at most 512 */
 #define GUE_CHUNKS 64 /* longer packets have no sum */
+
+#define GUE_LOAD sizeof(struct sluice_scratch) /* at most 512 */
+#define GUE_LOADS (65575 / GUE_LOAD)           /* of the longest IPv6 packet, and a rest */
 
 /* The UDP source port spreads flows: two bytes of the client mixed with its port, as Katran does. */
 static __always_inline __be16 gue_source_port(const struct packet *pkt, int outer)
@@ -97,6 +102,37 @@ __noinline __u32 gue_read_sum(struct xdp_md *ctx, __u32 at, __u32 size)
 	return sum;
 }
 
+/* The same for any packet, in however many buffers, by way of a copy. */
+__noinline __u32 gue_load_sum(struct xdp_md *ctx, __u32 at, __u32 size)
+{
+	__u32 rest = size % GUE_LOAD, zero = 0, sum = 0;
+	struct sluice_scratch *copy = bpf_map_lookup_elem(&scratch, &zero);
+
+	if (!copy)
+		return GUE_NO_SUM;
+	for (__u32 i = 0; i < GUE_LOADS && (i + 1) * GUE_LOAD <= size; i++) {
+		if (bpf_xdp_load_bytes(ctx, at + i * GUE_LOAD, copy, GUE_LOAD))
+			return GUE_NO_SUM;
+		sum = checksum_fold((__u32)bpf_csum_diff(NULL, 0, copy->w, GUE_LOAD, sum));
+	}
+	if (!rest)
+		return sum;
+	__builtin_memset(copy, 0, GUE_LOAD);
+	if (bpf_xdp_load_bytes(ctx, at + size - rest, copy, rest))
+		return GUE_NO_SUM;
+	return checksum_fold((__u32)bpf_csum_diff(NULL, 0, copy->w, GUE_LOAD, sum));
+}
+
+/* The same by the cheaper of the two ways that can do it. */
+static __always_inline __u32 gue_whole_sum(const struct packet *pkt)
+{
+	__u32 sum = gue_read_sum(pkt->ctx, pkt->l3, pkt->ip_len);
+
+	if (sum == GUE_NO_SUM && FEATURE(FRAGS))
+		sum = gue_load_sum(pkt->ctx, pkt->l3, pkt->ip_len);
+	return sum;
+}
+
 /* Does the packet's own L4 checksum say what its bytes sum up to? UDP's may leave out the last ones. */
 static __always_inline int gue_has_l4_sum(const struct packet *pkt)
 {
@@ -116,8 +152,7 @@ static __always_inline __u32 gue_payload_sum(struct packet *pkt, int must)
 	__u32 pseudo;
 
 	if (!gue_has_l4_sum(pkt) || pkt->extensions)
-		return must || pkt->family == 6 ? gue_read_sum(pkt->ctx, pkt->l3, pkt->ip_len)
-						: GUE_NO_SUM;
+		return must || pkt->family == 6 ? gue_whole_sum(pkt) : GUE_NO_SUM;
 	/* An ICMP message has no pseudo header: it sums to nothing. */
 	if (pkt->family == 4 && pkt->proto == IPPROTO_ICMP)
 		return 0;

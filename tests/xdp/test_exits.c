@@ -419,6 +419,10 @@ static void check_cases(const struct exit_case *cases, size_t n)
 static const struct exit_case host_cases[] = {
 	EXIT("ARP", "PASS", NOT_IP, "-", "-"),
 	EXIT("vlan 5 / ARP", "PASS", NOT_IP, "-", "-"),
+	EXIT("qinq 5 / ARP", "PASS", NOT_IP, "-", "-"),
+	EXIT("vlan 5 / vlan 6 / ARP", "PASS", NOT_IP, "-", "-"),
+	EXIT("vlan 5 / vlan 6 / vlan 7 / 4 192.168.1.1>10.200.1.1 / tcp 31337>80 A", "PASS", NOT_IP,
+	     "-", "-"),
 	EXIT("4 192.168.1.1>10.200.1.1 ihl4 / data 5000", "PASS", MALFORMED, "-", "-"),
 	EXIT("4 192.168.1.1>10.200.1.1 len4000 / tcp 31337>80 A", "PASS", MALFORMED, "-", "-"),
 	EXIT("4 192.168.1.1>10.200.1.1 len19 / tcp 31337>80 A", "PASS", MALFORMED, "-", "-"),
@@ -428,6 +432,21 @@ static const struct exit_case host_cases[] = {
 	EXIT("6 fc00:2::1>fc00:1::1 nh60 / data 0604", "PASS", MALFORMED, "-", "-"),
 	EXIT("6 fc00:2::1>fc00:1::1 nh6 / data 7a690050", "PASS", MALFORMED, "-", "-"),
 	EXIT("4 192.168.1.1>10.200.1.1 / icmp 3/3 / data 4500", "PASS", MALFORMED, "-", "-"),
+	/* what lies behind the packet's own length is padding */
+	EXIT("4 192.168.1.1>10.200.1.1 len20 / udp 31337>80", "PASS", MALFORMED, "-", "-"),
+	EXIT("4 192.168.1.1>10.200.1.1 len27 / udp 31337>80", "PASS", MALFORMED, "-", "-"),
+	EXIT("4 192.168.1.1>10.200.1.1 len39 / tcp 31337>80 A", "PASS", MALFORMED, "-", "-"),
+	EXIT("4 192.168.1.1>10.200.1.1 len27 / icmp 8/0 / pad 24", "PASS", MALFORMED, "-", "-"),
+	EXIT("4 192.168.9.9>10.200.1.1 len51 / icmp 3/1 / 4 10.200.1.1>192.168.1.1 / udp 80>31337",
+	     "PASS", MALFORMED, "-", "-"),
+	EXIT("4 192.168.9.9>10.200.1.1 len47 / icmp 3/1 / 4 10.200.1.1>192.168.1.1 / udp 80>31337",
+	     "PASS", MALFORMED, "-", "-"),
+	EXIT("6 fc00:2::1>fc00:1::1 len7 / udp 31337>80", "PASS", MALFORMED, "-", "-"),
+	EXIT("6 fc00:2::1>fc00:1::1 len19 / tcp 31337>80 A", "PASS", MALFORMED, "-", "-"),
+	EXIT("6 fc00:2::1>fc00:1::1 len7 / icmp6 128/0 / pad 8", "PASS", MALFORMED, "-", "-"),
+	EXIT("6 fc00:2::1>fc00:1::1 len0 frag:8,0,1 / udp 1>2", "PASS", MALFORMED, "-", "-"),
+	EXIT("6 fc00:9::9>fc00:1::1 len51 / icmp6 1/0 / 6 fc00:1::1>fc00:2::1 / udp 80>31337",
+	     "PASS", MALFORMED, "-", "-"),
 	EXIT("4 192.168.1.1>10.200.1.1 proto47 / udp 1>2", "PASS", NOT_L4, "-", "-"),
 	EXIT("4 192.168.1.1>10.200.1.1 / icmp 13/0 / pad 12", "PASS", NOT_L4, "-", "-"),
 	EXIT("4 192.168.1.1>10.200.1.1 / icmp 0/0 / pad 12", "PASS", NOT_L4, "-", "-"),
@@ -496,6 +515,12 @@ static const struct exit_case forward_cases[] = {
 	     BEHIND("4 172.16.104.123>10.0.0.1")),
 	EXIT("qinq 9 / vlan 10 / 6 fc00:2::1>fc00:1::1 / tcp 31337>80 A", "TX", FORWARDED, "t6",
 	     "b", BEHIND("6 100::7a69:1>fc00::1")),
+	EXIT("qinq 9 / 4 192.168.1.1>10.200.1.1 / tcp 31337>80 A", "TX", FORWARDED, "t", "a",
+	     BEHIND("4 172.16.104.123>10.0.0.1")),
+	EXIT("vlan 9 / vlan 10 / 4 192.168.1.1>10.200.1.1 / tcp 31337>80 A", "TX", FORWARDED, "t",
+	     "a", BEHIND("4 172.16.104.123>10.0.0.1")),
+	EXIT("qinq 9 / qinq 10 / 4 192.168.1.1>10.200.1.2 / tcp 31337>80 A", "TX", FORWARDED,
+	     "over6", "b", BEHIND("6 100::bac1:101>fc00::1")),
 	EXIT("4 192.168.1.1>10.200.1.10 / tcp 31337>80 A", "TX", FORWARDED, "vlan", "vlan",
 	     BEHIND("4 172.16.104.123>10.0.5.1"), .tags = "81000005"),
 	EXIT("qinq 9 / vlan 10 / 4 192.168.1.1>10.200.1.10 / tcp 31337>80 A", "TX", FORWARDED,
@@ -564,6 +589,31 @@ static void gue_checksums_are_right_or_absent(void **state)
 {
 	(void)state;
 	check_cases(gue_cases, N(gue_cases));
+}
+
+/* Also of a packet that lies in several buffers, where the sum can only be had by reading it. */
+static void gue_sums_packets_in_several_buffers(void **state)
+{
+	static const struct exit_case cases[] = {
+		EXIT("4 192.168.1.1>10.200.1.7 / udp 31337>80 sum0 / pad 5000", "TX", FORWARDED,
+		     "g6u", "h", BEHIND("6 fc00:2307::1337>fc00:0:0:2::1 / udp 31592>9886")),
+		EXIT("4 192.168.1.1>10.200.1.7 MF id9 / udp 31337>80 / pad 4068", "TX", FORWARDED,
+		     "g6u", "h", BEHIND("6 fc00:2307::1337>fc00:0:0:2::1 / udp 31592>9886")),
+		EXIT("4 192.168.1.1>10.200.1.7 off72 id9 / udp 1>2 / pad 8001", "TX", FORWARDED,
+		     "g6u", "h", .events = EVENT(FRAGMENT),
+		     BEHIND("6 fc00:2307::1337>fc00:0:0:2::1 / udp 31592>9886")),
+		EXIT("vlan 4 / 6 fc00:2::1>fc00:1::4 hbh / udp 31337>80 / pad 6007", "TX",
+		     FORWARDED, "g66u", "h",
+		     BEHIND("6 fc00:2307::1337>fc00:0:0:2::1 / udp 31337>9886")),
+	};
+	(void)state;
+
+	if (!(program_settings(loaded())->features & SLUICE_FEATURE_FRAGS)) {
+		print_message("this kernel has no XDP for frames of several buffers\n");
+		skip();
+	}
+	records()[find_backend("h")].mtu = 9000;
+	check_cases(cases, N(cases));
 }
 
 /* A UDP datagram may end before its IP packet does (RFC 9868): the last bytes are in no checksum. */
@@ -667,6 +717,21 @@ static const struct exit_case fragment_cases[] = {
 	EXIT(PIECE6("frag:1008,0,2"), "DROP", FRAGMENT_LOST, "t6", "-"),
 	EXIT(PIECE6("frag:0,0,9"), "TX", FORWARDED, "u6", "b", BEHIND("6 100::7a69:1>fc00::1")),
 	EXIT("6 fc00:2::1>fc00:4::1 frag:8,0,1 / udp 1>2", "PASS", NOT_VIP, "-", "-"),
+	/* of an echo request each piece becomes one of the reply; its type is in the first alone */
+	EXIT("4 192.168.1.1>10.200.1.1 id6 off1008 / icmp 8/0 / pad 92", "DROP", FRAGMENT_LOST, "t",
+	     "-"),
+	EXIT("4 192.168.1.1>10.200.1.1 id6 ttl3 MF / icmp 8/0 / pad 1000", "TX", ECHO, "t", "-",
+	     ANSWER("4 10.200.1.1>192.168.1.1 id6 MF / icmp 0/0 / pad 1000")),
+	EXIT("4 192.168.1.1>10.200.1.1 id6 ttl3 off1008 / icmp 8/0 / pad 92", "TX", ECHO, "t", "-",
+	     .events = EVENT(FRAGMENT),
+	     ANSWER("4 10.200.1.1>192.168.1.1 id6 off1008 / icmp 8/0 / pad 92")),
+	EXIT("qinq 3 / 6 fc00:2::1>fc00:1::1 frag:0,1,6 / icmp6 128/0 / pad 1000", "TX", ECHO, "t6",
+	     "-", ANSWER("6 fc00:1::1>fc00:2::1 frag:0,1,6 / icmp6 129/0 / pad 1000")),
+	EXIT("qinq 3 / 6 fc00:2::1>fc00:1::1 hl1 frag:1008,0,6 / icmp6 128/0 / pad 92", "TX", ECHO,
+	     "t6", "-", .events = EVENT(FRAGMENT),
+	     ANSWER("6 fc00:1::1>fc00:2::1 frag:1008,0,6 / icmp6 128/0 / pad 92")),
+	EXIT("4 192.168.1.1>10.200.7.1 id7 MF / icmp 8/0 / pad 1000", "PASS", NOT_VIP, "-", "-"),
+	EXIT("4 192.168.1.1>10.200.7.1 id7 off1008 / icmp 8/0 / pad 92", "PASS", NOT_VIP, "-", "-"),
 };
 
 static void pieces_follow_the_first_one(void **state)
@@ -712,6 +777,22 @@ static const struct exit_case id_cases[] = {
 	{.in = QUIC("e06b3343cf0880000008000000"), SENT, .vip = "quic", TO_X(0)},
 	{.in = QUIC("4080000008"), SENT, .vip = "quic", TO_Y(EVENT(ID_USED))},
 	{.in = QUIC("40800000"), SENT, .vip = "quic", TO_X(0)}, /* ends before */
+	/* ends before by its IP header, and goes on behind it */
+	{.in = "4 192.168.1.1>10.200.1.15 len32 / udp 31337>443 / quic 4080000008000000",
+	 SENT,
+	 .vip = "quic",
+	 .backend = "x",
+	 BEHIND("4 172.16.104.123>10.0.9.1 len52")},
+	{.in = "4 192.168.1.1>10.200.1.17 len44 / tcp 31337>80 A opt:b706080000000000 / pad 9",
+	 SENT,
+	 .vip = "tcpid",
+	 .backend = "x",
+	 BEHIND("4 172.16.104.123>10.0.9.1 len64")},
+	{.in = "4 192.168.1.1>10.200.1.18 len35 / udp 31337>80 / data 520000080000000000000000",
+	 SENT,
+	 .vip = "udpid",
+	 .backend = "x",
+	 BEHIND("4 172.16.104.123>10.0.9.1 len55")},
 	{.in = LB("4005000800000000"), SENT, .vip = "lb", TO_Y(EVENT(ID_USED))},
 	{.in = LB("40e5000800000000"), SENT, .vip = "lb", TO_X(0)}, /* config 7: not to be routed */
 	{.in = LB("4005eeee00000000"), SENT, .vip = "lb", TO_X(EVENT(ID_UNKNOWN))},
@@ -907,6 +988,10 @@ static const struct exit_case echo_cases[] = {
 	     ANSWER("4 10.201.3.3>192.168.1.1 / icmp 0/0 / pad 56")),
 	EXIT("qinq 3 / vlan 4 / 4 192.168.1.1>10.200.1.99 / icmp 8/0 / pad 1", "TX", ECHO, "none",
 	     "-", ANSWER("4 10.200.1.99>192.168.1.1 / icmp 0/0 / pad 1")),
+	EXIT("qinq 3 / 4 192.168.1.1>10.200.1.99 / icmp 8/0 / pad 1", "TX", ECHO, "none", "-",
+	     ANSWER("4 10.200.1.99>192.168.1.1 / icmp 0/0 / pad 1")),
+	EXIT("vlan 3 / vlan 4 / 4 192.168.1.1>10.200.1.99 / icmp 8/0 / pad 1", "TX", ECHO, "none",
+	     "-", ANSWER("4 10.200.1.99>192.168.1.1 / icmp 0/0 / pad 1")),
 	EXIT("6 fc00:2::1>fc00:1::1 hl3 tc20 / icmp6 128/0 / pad 56", "TX", ECHO, "t6", "-",
 	     ANSWER("6 fc00:1::1>fc00:2::1 tc20 / icmp6 129/0 / pad 56")),
 	EXIT("vlan 4 / 6 fc00:2::1>fc00:3::77 / icmp6 128/0 / pad 33", "TX", ECHO, "net6", "-",
@@ -934,7 +1019,7 @@ static void check_echo(const char *request, unsigned int last)
 	frame_build(&in, text);
 	fixture_send(dryrun, &in, &out);
 	check.in = in.data;
-	check.in_size = check.linear = in.size;
+	check.in_size = in.size;
 	check.out = out.data;
 	check.out_size = out.size;
 	wrong = check_frame(&check);
@@ -986,6 +1071,12 @@ static const struct exit_case big_cases[] = {
 	EXIT("vlan 5 / " BIG4("10.200.1.1", "df", "1441"), "TX", TOO_BIG, "t", "a",
 	     ANSWER("4 10.200.1.1>192.168.1.1 / icmp 3/4 mtu1480 / cut 84 / " BIG4("10.200.1.1",
 										   "df", "1441"))),
+	EXIT("qinq 5 / " BIG4("10.200.1.1", "df", "1441"), "TX", TOO_BIG, "t", "a",
+	     ANSWER("4 10.200.1.1>192.168.1.1 / icmp 3/4 mtu1480 / cut 84 / " BIG4("10.200.1.1",
+										   "df", "1441"))),
+	EXIT("vlan 5 / vlan 6 / " BIG4("10.200.1.1", "df", "1441"), "TX", TOO_BIG, "t", "a",
+	     ANSWER("4 10.200.1.1>192.168.1.1 / icmp 3/4 mtu1480 / cut 84 / " BIG4("10.200.1.1",
+										   "df", "1441"))),
 	EXIT(BIG4("10.200.1.1", "df", "8000"), "TX", TOO_BIG, "t", "a",
 	     ANSWER("4 10.200.1.1>192.168.1.1 / icmp 3/4 mtu1480 / cut 84 / " BIG4("10.200.1.1",
 										   "df", "8000"))),
@@ -1007,6 +1098,27 @@ static void what_does_not_fit_is_answered(void **state)
 {
 	(void)state;
 	check_cases(big_cases, N(big_cases));
+}
+
+/* Nobody sends IPv6 in less than 1280 bytes on being told so; IPv4 goes down to what fits. */
+static const struct exit_case narrow_cases[] = {
+	EXIT(BIG6("fc00:1::1", "1180"), "TX", FORWARDED, "t6", "b",
+	     BEHIND("6 100::7a69:1>fc00::1")),
+	EXIT(BIG6("fc00:1::1", "1181"), "DROP", TOO_NARROW, "t6", "b"),
+	EXIT(BIG6("fc00:1::1", "1220"), "DROP", TOO_NARROW, "t6", "b"),
+	EXIT(BIG6("fc00:1::1", "1221"), "TX", TOO_BIG, "t6", "b",
+	     ANSWER("6 fc00:1::1>fc00:2::1 / icmp6 2/0 mtu1280 / cut 248 / " BIG6("fc00:1::1",
+										  "1221"))),
+	EXIT(BIG4("10.200.1.2", "df", "1201"), "TX", TOO_BIG, "over6", "b",
+	     ANSWER("4 10.200.1.2>192.168.1.1 / icmp 3/4 mtu1240 / cut 84 / " BIG4("10.200.1.2",
+										   "df", "1201"))),
+};
+
+static void ipv6_is_never_told_less_than_its_minimum(void **state)
+{
+	(void)state;
+	records()[find_backend("b")].mtu = 1280;
+	check_cases(narrow_cases, N(narrow_cases));
 }
 
 /* -------------------------------------------------------------------------------------- the limits */
@@ -1073,6 +1185,21 @@ static void answers_are_limited(void **state)
 		assert_int_equal(limited, 100);
 		teardown(state);
 	}
+}
+
+/* Of an echo request whose first piece was above the limit nothing is answered. */
+static void limited_requests_are_lost_whole(void **state)
+{
+	static const struct exit_case cases[] = {
+		EXIT("4 192.168.1.1>10.200.1.1 id6 MF / icmp 8/0 / pad 1000", "DROP", ECHO_LIMITED,
+		     "t", "-"),
+		EXIT("4 192.168.1.1>10.200.1.1 id6 off1008 / icmp 8/0 / pad 92", "DROP",
+		     FRAGMENT_LOST, "t", "-"),
+	};
+
+	open_program(0, 0);
+	check_cases(cases, N(cases));
+	teardown(state);
 }
 
 /* ---------------------------------------------------------------------------------------- no room */
@@ -1176,6 +1303,7 @@ int main(void)
 		TEST(what_is_not_ours_is_left_to_the_host),
 		TEST(packets_go_to_their_backend),
 		TEST(gue_checksums_are_right_or_absent),
+		TEST(gue_sums_packets_in_several_buffers),
 		TEST(gue_sums_what_udp_leaves_out),
 		TEST(errors_follow_the_flow_that_they_quote),
 		TEST(pieces_follow_the_first_one),
@@ -1188,9 +1316,11 @@ int main(void)
 		TEST(echo_requests_are_answered),
 		TEST(echo_replies_have_right_checksums),
 		TEST(what_does_not_fit_is_answered),
+		TEST(ipv6_is_never_told_less_than_its_minimum),
 		TEST(a_split_frame_is_not_quoted),
 		TEST(without_headroom_packets_are_dropped),
 		cmocka_unit_test(answers_are_limited),
+		cmocka_unit_test(limited_requests_are_lost_whole),
 		cmocka_unit_test(every_exit_was_met),
 	};
 	int failed;
