@@ -21,7 +21,7 @@
 #define GUE_CHUNKS 64 /* longer packets have no sum */
 
 #define GUE_LOAD sizeof(struct sluice_scratch) /* at most 512 */
-#define GUE_LOADS (65575 / GUE_LOAD)           /* of the longest IPv6 packet, and a rest */
+#define GUE_LOADS (65575 / GUE_LOAD)           /* of the longest IPv6 packet, before the last */
 
 /* The UDP source port spreads flows: two bytes of the client mixed with its port, as Katran does. */
 static __always_inline __be16 gue_source_port(const struct packet *pkt, int outer)
@@ -102,23 +102,21 @@ __noinline __u32 gue_read_sum(struct xdp_md *ctx, __u32 at, __u32 size)
 	return sum;
 }
 
-/* The same for any packet, in however many buffers, by way of a copy. */
+/* The same for any packet, in however many buffers, by way of a copy; @size is not 0. */
 __noinline __u32 gue_load_sum(struct xdp_md *ctx, __u32 at, __u32 size)
 {
-	__u32 rest = size % GUE_LOAD, zero = 0, sum = 0;
+	__u32 last = (size - 1) % GUE_LOAD + 1, zero = 0, sum = 0;
 	struct sluice_scratch *copy = bpf_map_lookup_elem(&scratch, &zero);
 
 	if (!copy)
 		return GUE_NO_SUM;
-	for (__u32 i = 0; i < GUE_LOADS && (i + 1) * GUE_LOAD <= size; i++) {
+	for (__u32 i = 0; i < GUE_LOADS && (i + 1) * GUE_LOAD < size; i++) {
 		if (bpf_xdp_load_bytes(ctx, at + i * GUE_LOAD, copy, GUE_LOAD))
 			return GUE_NO_SUM;
 		sum = checksum_fold((__u32)bpf_csum_diff(NULL, 0, copy->w, GUE_LOAD, sum));
 	}
-	if (!rest)
-		return sum;
 	__builtin_memset(copy, 0, GUE_LOAD);
-	if (bpf_xdp_load_bytes(ctx, at + size - rest, copy, rest))
+	if (bpf_xdp_load_bytes(ctx, at + size - last, copy, last))
 		return GUE_NO_SUM;
 	return checksum_fold((__u32)bpf_csum_diff(NULL, 0, copy->w, GUE_LOAD, sum));
 }
