@@ -234,6 +234,7 @@ struct sluice_fragment {
 	__u32 backend;    /* id; 0: the first piece was dropped, or is not for a VIP */
 	__u32 vip;        /* id; 0: the datagram is not for a VIP */
 	__u32 generation; /* the backend's */
+	__be32 client;    /* last word of the address that the outer header shows */
 	__be16 sport;
 	__u16 time; /* in ticks, wrapping */
 };
@@ -386,6 +387,6 @@ _Static_assert(sizeof(struct sluice_backend) == 64, "one cache line");
 _Static_assert(sizeof(struct sluice_name) == 128, "map layout");
 _Static_assert(sizeof(struct sluice_flow_line) == 64, "one cache line");
 _Static_assert(sizeof(struct sluice_fragment_key) == 40, "map layout");
-_Static_assert(sizeof(struct sluice_fragment) == 16, "map layout");
+_Static_assert(sizeof(struct sluice_fragment) == 20, "map layout");
 
 #endif

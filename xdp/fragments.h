@@ -12,6 +12,23 @@
 
 #define FRAGMENT_AGE 30 /* ticks: as long as hosts wait for the rest of a datagram */
 
+/* Who sent it; of an ICMP error pkt->src is the client of the flow instead. */
+static __always_inline void fragments_sender(const struct packet *pkt, struct sluice_addr *sender)
+{
+	struct iphdr *ip4;
+	struct ipv6hdr *ip6;
+
+	if (pkt->family == 4) {
+		ip4 = packet_at(pkt, pkt->l3, sizeof(*ip4));
+		if (ip4)
+			sender->w[3] = ip4->saddr;
+	} else {
+		ip6 = packet_at(pkt, pkt->l3, sizeof(*ip6));
+		if (ip6)
+			__builtin_memcpy(sender, &ip6->saddr, sizeof(*sender));
+	}
+}
+
 static __always_inline struct sluice_fragment_key fragments_key(const struct packet *pkt)
 {
 	struct sluice_fragment_key key = {
@@ -22,6 +39,8 @@ static __always_inline struct sluice_fragment_key fragments_key(const struct pac
 		.proto = pkt->family == 4 ? pkt->proto : 0,
 	};
 
+	if (pkt->kind == PACKET_ERROR)
+		fragments_sender(pkt, &key.src);
 	return key;
 }
 
@@ -35,6 +54,7 @@ static __noinline int fragments_note(struct packet *pkt, struct sluice_fragment_
 	struct sluice_fragment note = {
 		.vip = pkt->vip_id,
 		.backend = to,
+		.client = pkt->src.w[3],
 		.sport = pkt->sport,
 		.time = backend_now(),
 	};
@@ -95,6 +115,7 @@ static __noinline int fragments_follow(struct packet *pkt)
 	if (!note->backend || !backend || backend->generation != note->generation)
 		return stats_end(pkt, SLUICE_OUT_FRAGMENT_LOST, XDP_DROP);
 	pkt->backend_id = note->backend;
+	pkt->src.w[3] = note->client;
 	pkt->sport = note->sport;
 	stats_event(pkt, SLUICE_EVENT_FRAGMENT);
 	return STAGE_NEXT;

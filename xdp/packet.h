@@ -25,6 +25,7 @@
 #define STAGE_NEXT (-1)
 
 #define TCP_SYN_FLAG 0x02
+#define TCP_RST_FLAG 0x04
 #define TCP_END_FLAGS 0x05 /* FIN, RST */
 
 #define IP_DF 0x4000

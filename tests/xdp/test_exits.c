@@ -46,119 +46,79 @@
 	"\"fc00:2307::1337\"; };"
 
 /* %u %u: rates of echo replies and of "too big". */
+/* clang-format off */
 static const char config_format[] =
 	"interfaces = ( { name = \"none0\"; gateway_mac = \"" FRAME_GATEWAY_TEXT "\"; } );\n"
 	"icmp = { echo_rate = %u; error_rate = %u; };\n"
 	"decap = ( \"10.210.0.1\", \"fc00:1404::1\",\n"
 	"          { address = \"10.210.0.2\"; egress = true; },\n"
 	"          { address = \"fc00:1404::2\"; egress = true; } );\n"
-	"pools = (\n" POOL("four", "a", "10.0.0.1", "") POOL("six", "b", "fc00::1", "") POOL(
-		"gue4", "g", "10.0.2.1", GUE) POOL("gue6", "h", "fc00:0:0:2::1",
-						   GUE) POOL("host", "self", "10.0.3.1",
-							     "") POOL("away", "away", "10.0.4.1",
-								      "") POOL("vlan", "vlan",
-									       "10.0.5.1", "")
-		POOL("port", "port", "10.0.6.1", "") POOL("closed", "closed", "10.0.7.1", "") POOL(
-			"new", "new", "10.0.8.1",
-			"") "{ name = \"old\"; backends = (\n"
-			    "  { name = \"old\"; address = \"10.0.8.2\"; id = 4660; } ); },\n"
-			    "{ name = \"ids\"; backends = (\n"
-			    "  { name = \"x\"; address = \"10.0.9.1\"; server_ids = [7, 1022]; },\n"
-			    "  { name = \"y\"; address = \"10.0.9.2\"; server_ids = [8, 1023]; "
-			    "state = \"draining\"; },\n"
-			    "  { name = \"z\"; address = \"10.0.9.3\"; server_ids = [9, 1024]; "
-			    "state = \"disabled\"; } ); },\n"
-			    "{ name = \"none\"; } );\n"
-			    "vips = (\n" VIP("t", "10.200.1.1", "80", "tcp", "four",
-					     "") ",\n" VIP("u", "10.200.1.1", "80", "udp", "four",
-							   "track = \"never\";") ",\n" VIP("over6",
-											   "10.200."
-											   "1.2",
-											   "80",
-											   "tcp",
-											   "six",
-											   "") ","
-											       "\n" VIP("any",
-													"10.200."
-													"1.3",
-													"0", "tcp", "four", "") ",\n" VIP("nosport", "10.200.1.4", "80", "tcp", "four", "hash = \"no_source_port\";") ",\n" VIP("dport", "10.200.1.5", "0", "tcp", "four", "hash = \"destination_port\";") ",\n" VIP("g4",
-																																						     "10.200.1.6",
-																																						     "80",
-																																						     "tcp",
-																																						     "gue4", "") ",\n" VIP("g4u", "10.200.1.6", "80",
-																																									   "udp", "gue4", "track = \"never\";") ",\n" VIP("g6",
-																																															  "10.200.1.7",
-																																															  "80", "tcp", "gue6", "") ",\n" VIP("g6u",
-																																																			     "10.200.1.7", "80", "udp", "gue6", "track = \"never\";") ",\n" VIP("host",
-																																																												"10.200.1.8",
-																																																												"80",
-																																																												"tcp", "host", "") ",\n" VIP("away",
-																																																															     "10.200.1.9", "80", "tcp",
-																																																															     "away", "") ",\n" VIP("vlan",
-																																																																		   "10.200.1.10",
-																																																																		   "80",
-																																																																		   "tcp", "vlan", "") ",\n" VIP("port",
-																																																																						"10.200.1.11", "80",
-																																																																						"tcp", "port",
-																																																																						"") ",\n" VIP("closed",
-																																																																							      "10.200.1.12", "80", "tcp", "closed", "") ",\n" VIP("moves",
-																																																																														  "10.200.1.13",
-																																																																														  "80",
-																																																																														  "tcp",
-																																																																														  "new",
-																																																																														  "") ",\n" VIP("remembers",
-																																																																																"10.200.1.14",
-																																																																																"80",
-																																																																																"udp",
-																																																																																"four", "track = \"always\";") ",\n" VIP("quic",
-																																																																																					 "10.200.1.15", "443", "udp", "ids",
-																																																																																					 "quic = \"katran\"; track = \"never\";") ",\n" VIP("lb",
-																																																																																											    "10.200.1.16",
-																																																																																											    "443",
-																																																																																											    "udp",
-																																																																																											    "ids",
-																																																																																											    "quic = \"quic-lb\"; quic_server_id_bytes = 2; track = \"never\";") ",\n" VIP("tcpid",
-																																																																																																					  "10.200.1.17",
-																																																																																																					  "80",
-																																																																																																					  "tcp",
-																																																																																																					  "ids", "tcp_server_id = true; track = \"never\";") ",\n" VIP("udpid",
-																																																																																																												       "10.200.1.18",
-																																																																																																												       "80", "udp", "ids", "udp_stable = true; track = \"never\";") ",\n" VIP("clients",
-																																																																																																																					      "10.200.1.19",
-																																																																																																																					      "80", "tcp",
-																																																																																																																					      "four",
-																																																																																																																					      "deny = [ \"192.168.66.0/24\" ];"
-																																																																																																																					      "sources = ( { prefix = \"192.168.7.0/24\"; pool = \"six\"; },"
-																																																																																																																					      "            { prefix = \"192.168.7.9/32\"; backend = \"x\"; pool = \"ids\"; },"
-																																																																																																																					      "            { prefix = \"192.168.8.0/24\"; pool = \"none\"; } );") ",\n" VIP("few",
-																																																																																																																															    "10.200.1.20",
-																																																																																																																															    "80",
-																																																																																																																															    "udp",
-																																																																																																																															    "four", "allow = [ \"192.168.1.0/24\" ]; track = \"never\";") ",\n" VIP("none",
-																																																																																																																																								    "10.200.1.99", "80", "tcp", "none", "") ",\n" VIP("net",
-																																																																																																																																														      "10.201.0.0/16", "0", "udp",
-																																																																																																																																														      "four", "track = \"never\";") ",\n" VIP("subnet",
-																																																																																																																																																			      "10.201.7.0/24",
-																																																																																																																																																			      "53",
-																																																																																																																																																			      "udp",
-																																																																																																																																																			      "six", "track = \"never\";") ",\n" VIP("t6", "fc00:1::1", "80", "tcp", "six",
-																																																																																																																																																								     "") ",\n" VIP("u6",
-																																																																																																																																																										   "fc00:1::1", "80", "udp", "six",
-																																																																																																																																																										   "track = \"never\";") ",\n" VIP("over4",
-																																																																																																																																																														   "fc00:1::2", "80",
-																																																																																																																																																														   "tcp", "four", "") ",\n" VIP("g64",
-																																																																																																																																																																		"fc00:1::3",
-																																																																																																																																																																		"80", "tcp", "gue4", "") ",\n" VIP("g66",
-																																																																																																																																																																						   "fc00:1::4",
-																																																																																																																																																																						   "80",
-																																																																																																																																																																						   "tcp",
-																																																																																																																																																																						   "gue6",
-																																																																																																																																																																						   "") ",\n" VIP("g66u", "fc00:1::4", "80", "udp", "gue6", "track = \"never\";") ",\n" VIP("net6",
-																																																																																																																																																																																	   "fc00:3::/32",
-																																																																																																																																																																																	   "0",
-																																																																																																																																																																																	   "tcp",
-																																																																																																																																																																																	   "six",
-																																																																																																																																																																																	   "") ");\n";
+	"pools = (\n"
+	POOL("four", "a", "10.0.0.1", "")
+	POOL("six", "b", "fc00::1", "")
+	POOL("gue4", "g", "10.0.2.1", GUE)
+	POOL("gue6", "h", "fc00:0:0:2::1", GUE)
+	POOL("host", "self", "10.0.3.1", "")
+	POOL("away", "away", "10.0.4.1", "")
+	POOL("vlan", "vlan", "10.0.5.1", "")
+	POOL("port", "port", "10.0.6.1", "")
+	POOL("closed", "closed", "10.0.7.1", "")
+	POOL("new", "new", "10.0.8.1", "")
+	"{ name = \"old\"; backends = (\n"
+	"  { name = \"old\"; address = \"10.0.8.2\"; id = 4660; } ); },\n"
+	"{ name = \"ids\"; backends = (\n"
+	"  { name = \"x\"; address = \"10.0.9.1\"; server_ids = [7, 1022]; },\n"
+	"  { name = \"y\"; address = \"10.0.9.2\"; server_ids = [8, 1023]; "
+	"state = \"draining\"; },\n"
+	"  { name = \"z\"; address = \"10.0.9.3\"; server_ids = [9, 1024]; "
+	"state = \"disabled\"; } ); },\n"
+	"{ name = \"none\"; } );\n"
+	"vips = (\n"
+	VIP("t", "10.200.1.1", "80", "tcp", "four", "") ",\n"
+	VIP("u", "10.200.1.1", "80", "udp", "four", "track = \"never\";") ",\n"
+	VIP("over6", "10.200.1.2", "80", "tcp", "six", "") ",\n"
+	VIP("any", "10.200.1.3", "0", "tcp", "four", "") ",\n"
+	VIP("nosport", "10.200.1.4", "80", "tcp", "four", "hash = \"no_source_port\";") ",\n"
+	VIP("dport", "10.200.1.5", "0", "tcp", "four", "hash = \"destination_port\";") ",\n"
+	VIP("g4", "10.200.1.6", "80", "tcp", "gue4", "") ",\n"
+	VIP("g4u", "10.200.1.6", "80", "udp", "gue4", "track = \"never\";") ",\n"
+	VIP("g6", "10.200.1.7", "80", "tcp", "gue6", "") ",\n"
+	VIP("g6u", "10.200.1.7", "80", "udp", "gue6", "track = \"never\";") ",\n"
+	VIP("host", "10.200.1.8", "80", "tcp", "host", "") ",\n"
+	VIP("away", "10.200.1.9", "80", "tcp", "away", "") ",\n"
+	VIP("vlan", "10.200.1.10", "80", "tcp", "vlan", "") ",\n"
+	VIP("port", "10.200.1.11", "80", "tcp", "port", "") ",\n"
+	VIP("closed", "10.200.1.12", "80", "tcp", "closed", "") ",\n"
+	VIP("moves", "10.200.1.13", "80", "tcp", "new", "") ",\n"
+	VIP("remembers", "10.200.1.14", "80", "udp", "four", "track = \"always\";") ",\n"
+	VIP("quic", "10.200.1.15", "443", "udp", "ids", "quic = \"katran\"; track = \"never\";") ",\n"
+	VIP("lb", "10.200.1.16", "443", "udp", "ids",
+	    "quic = \"quic-lb\"; quic_server_id_bytes = 2; track = \"never\";") ",\n"
+	VIP("tcpid", "10.200.1.17", "80", "tcp", "ids",
+	    "tcp_server_id = true; track = \"never\";") ",\n"
+	VIP("udpid", "10.200.1.18", "80", "udp", "ids", "udp_stable = true; track = \"never\";") ",\n"
+	VIP("clients", "10.200.1.19", "80", "tcp", "four",
+	    "deny = [ \"192.168.66.0/24\" ];"
+	    "sources = ( { prefix = \"192.168.7.0/24\"; pool = \"six\"; },"
+	    "            { prefix = \"192.168.7.9/32\"; backend = \"x\"; pool = \"ids\"; },"
+	    "            { prefix = \"192.168.8.0/24\"; pool = \"none\"; } );") ",\n"
+	VIP("few", "10.200.1.20", "80", "udp", "four",
+	    "allow = [ \"192.168.1.0/24\" ]; track = \"never\";") ",\n"
+	VIP("kquic", "10.200.1.21", "443", "udp", "ids", "quic = \"katran\"; track = \"always\";") ",\n"
+	VIP("kudp", "10.200.1.22", "80", "udp", "ids", "udp_stable = true;") ",\n"
+	VIP("ktcp", "10.200.1.23", "80", "tcp", "ids", "tcp_server_id = true;") ",\n"
+	VIP("none", "10.200.1.99", "80", "tcp", "none", "") ",\n"
+	VIP("net", "10.201.0.0/16", "0", "udp", "four", "track = \"never\";") ",\n"
+	VIP("subnet", "10.201.7.0/24", "53", "udp", "six", "track = \"never\";") ",\n"
+	VIP("t6", "fc00:1::1", "80", "tcp", "six", "") ",\n"
+	VIP("u6", "fc00:1::1", "80", "udp", "six", "track = \"never\";") ",\n"
+	VIP("over4", "fc00:1::2", "80", "tcp", "four", "") ",\n"
+	VIP("g64", "fc00:1::3", "80", "tcp", "gue4", "") ",\n"
+	VIP("g66", "fc00:1::4", "80", "tcp", "gue6", "") ",\n"
+	VIP("g66u", "fc00:1::4", "80", "udp", "gue6", "track = \"never\";") ",\n"
+	VIP("net6", "fc00:3::/32", "0", "tcp", "six", "")
+	");\n";
+/* clang-format on */
 
 static struct model *model;
 static struct dryrun *dryrun;
@@ -717,6 +677,18 @@ static const struct exit_case fragment_cases[] = {
 	EXIT(PIECE6("frag:1008,0,2"), "DROP", FRAGMENT_LOST, "t6", "-"),
 	EXIT(PIECE6("frag:0,0,9"), "TX", FORWARDED, "u6", "b", BEHIND("6 100::7a69:1>fc00::1")),
 	EXIT("6 fc00:2::1>fc00:4::1 frag:8,0,1 / udp 1>2", "PASS", NOT_VIP, "-", "-"),
+	/* an ICMP error in pieces, of which the first one quotes the flow: they come from another host */
+	EXIT("4 192.168.9.9>10.200.1.1 id8 MF / icmp 3/4 mtu1400 / 4 10.200.1.1>192.168.1.1 / udp "
+	     "80>31337 / pad 100",
+	     "TX", FORWARDED, "u", "a", .events = EVENT(ICMP_ERROR),
+	     BEHIND("4 172.16.104.123>10.0.0.1")),
+	EXIT("4 192.168.9.9>10.200.1.1 id8 off136 / icmp 3/4 / pad 92", "TX", FORWARDED, "u", "a",
+	     .events = EVENT(FRAGMENT), BEHIND("4 172.16.104.123>10.0.0.1")),
+	/* where the port alone chooses, no piece shows the client */
+	EXIT("4 192.168.1.1>10.200.1.5 id9 MF / tcp 31337>42 A", "TX", FORWARDED, "dport", "a",
+	     BEHIND("4 172.16.105.122>10.0.0.1")),
+	EXIT("4 192.168.1.1>10.200.1.5 id9 off32 / tcp 1>2 A", "TX", FORWARDED, "dport", "a",
+	     .events = EVENT(FRAGMENT), BEHIND("4 172.16.105.122>10.0.0.1")),
 	/* of an echo request each piece becomes one of the reply; its type is in the first alone */
 	EXIT("4 192.168.1.1>10.200.1.1 id6 off1008 / icmp 8/0 / pad 92", "DROP", FRAGMENT_LOST, "t",
 	     "-"),
@@ -857,6 +829,47 @@ static void remembered_flows_stay(void **state)
 	check_cases(flow_cases, N(flow_cases));
 }
 
+/*
+ * What ids leave behind, as with Katran: one of QUIC takes along what is remembered of its flow, one for
+ * stable routing nothing, one in TCP all that comes after it. "k*" remembers flows, the ring has x only.
+ */
+#define KQUIC(port, hex) "4 192.168.1.1>10.200.1.21 / udp " port ">443 / quic " hex
+#define KUDP(port, hex) "4 192.168.1.1>10.200.1.22 / udp " port ">80 / data " hex
+#define KTCP(port, more) "4 192.168.1.1>10.200.1.23 / tcp " port ">80 " more
+#define TO_BY(backend_, events_, source, address) \
+	.backend = backend_, .events = events_, BEHIND("4 " source ">" address)
+
+static const struct exit_case memory_cases[] = {
+	/* nothing was remembered of the flow, and nothing is */
+	{.in = KQUIC("31337", "4080000008000000"), SENT, .vip = "kquic", TO_Y(EVENT(ID_USED))},
+	{.in = KQUIC("31337", "4000000000000000"), SENT, .vip = "kquic", TO_X(0)},
+	/* now something is, and goes along */
+	{.in = KQUIC("31337", "4000000000000000"), SENT, .vip = "kquic", TO_X(EVENT(FLOW_HIT))},
+	{.in = KQUIC("31337", "4080000008000000"), SENT, .vip = "kquic", TO_Y(EVENT(ID_USED))},
+	{.in = KQUIC("31337", "4000000000000000"), SENT, .vip = "kquic", TO_Y(EVENT(FLOW_HIT))},
+	{.in = KUDP("31337", "5200000800000000"), SENT, .vip = "kudp", TO_Y(EVENT(ID_USED))},
+	{.in = KUDP("31337", "0000000000000000"), SENT, .vip = "kudp", TO_X(0)},
+	{.in = KUDP("31337", "5200000800000000"), SENT, .vip = "kudp", TO_Y(EVENT(ID_USED))},
+	{.in = KUDP("31337", "0000000000000000"), SENT, .vip = "kudp", TO_X(EVENT(FLOW_HIT))},
+	{.in = KTCP("31337", "A opt:b706080000000000"), SENT, .vip = "ktcp", TO_Y(EVENT(ID_USED))},
+	{.in = KTCP("31337", "A"), SENT, .vip = "ktcp", TO_Y(EVENT(FLOW_HIT))},
+	/* a reset is not the beginning of anything */
+	{.in = KTCP("31338", "R"),
+	 SENT,
+	 .vip = "ktcp",
+	 TO_BY("x", 0, "172.16.107.123", "10.0.9.1")},
+	{.in = KTCP("31338", "R"),
+	 SENT,
+	 .vip = "ktcp",
+	 TO_BY("x", 0, "172.16.107.123", "10.0.9.1")},
+};
+
+static void ids_leave_behind_what_katrans_do(void **state)
+{
+	(void)state;
+	check_cases(memory_cases, N(memory_cases));
+}
+
 /* A flow that nobody saw begin goes to its slot's old owner, and is told of the new one, if it has a number. */
 static void unknown_flows_go_to_the_old_owner(void **state)
 {
@@ -969,6 +982,8 @@ static const struct exit_case decap_cases[] = {
 	EXIT("4 172.31.0.1>10.210.0.1 / icmp 8/0 / pad 24", "PASS", NOT_VIP, "-", "-"),
 	EXIT("4 172.31.0.1>10.210.0.1 MF / " IN4("9", "10.200.1.1"), "PASS", NOT_L4, "-", "-"),
 	EXIT("4 172.31.0.1>10.210.0.3 / " IN4("9", "10.200.1.1"), "PASS", NOT_L4, "-", "-"),
+	EXIT("4 172.31.0.1>10.210.0.1 proto41 / " IN4("9", "10.200.1.1"), "PASS", NOT_L4, "-", "-"),
+	EXIT("6 fc00:5::1>fc00:1404::1 nh4 / " IN6("9", "fc00:1::1"), "PASS", NOT_L4, "-", "-"),
 };
 
 static void tunnels_that_end_here_are_taken_off(void **state)
@@ -1309,6 +1324,7 @@ int main(void)
 		TEST(pieces_follow_the_first_one),
 		TEST(ids_in_packets_name_the_backend),
 		TEST(remembered_flows_stay),
+		TEST(ids_leave_behind_what_katrans_do),
 		TEST(unknown_flows_go_to_the_old_owner),
 		TEST(clients_are_told_apart),
 		TEST(a_device_that_is_not_there_drops),
