@@ -102,12 +102,18 @@ __noinline __u32 gue_read_sum(struct xdp_md *ctx, __u32 at, __u32 size)
 	return sum;
 }
 
-/* The same for any packet, in however many buffers, by way of a copy; @size is not 0. */
+/*
+ * The same for any packet, in however many buffers, by way of a copy; @size is not 0. Kernels without the
+ * helper look at this function, too: FEATURE() hides it from them here, not where it is called.
+ */
 __noinline __u32 gue_load_sum(struct xdp_md *ctx, __u32 at, __u32 size)
 {
 	__u32 last = (size - 1) % GUE_LOAD + 1, zero = 0, sum = 0;
-	struct sluice_scratch *copy = bpf_map_lookup_elem(&scratch, &zero);
+	struct sluice_scratch *copy;
 
+	if (!FEATURE(FRAGS))
+		return GUE_NO_SUM;
+	copy = bpf_map_lookup_elem(&scratch, &zero);
 	if (!copy)
 		return GUE_NO_SUM;
 	for (__u32 i = 0; i < GUE_LOADS && (i + 1) * GUE_LOAD < size; i++) {
@@ -126,9 +132,7 @@ static __always_inline __u32 gue_whole_sum(const struct packet *pkt)
 {
 	__u32 sum = gue_read_sum(pkt->ctx, pkt->l3, pkt->ip_len);
 
-	if (sum == GUE_NO_SUM && FEATURE(FRAGS))
-		sum = gue_load_sum(pkt->ctx, pkt->l3, pkt->ip_len);
-	return sum;
+	return sum == GUE_NO_SUM ? gue_load_sum(pkt->ctx, pkt->l3, pkt->ip_len) : sum;
 }
 
 /* Does the packet's own L4 checksum say what its bytes sum up to? UDP's may leave out the last ones. */

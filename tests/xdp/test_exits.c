@@ -622,6 +622,31 @@ static const struct exit_case error_cases[] = {
 	     "t", "a", .events = EVENT(ICMP_ERROR), BEHIND("4 172.16.104.123>10.0.0.1 tos44")),
 	EXIT(ERROR4("3/1", "cut 28 / ", "4 10.200.1.1>192.168.1.1 / udp 80>31337"), "TX", FORWARDED,
 	     "u", "a", .events = EVENT(ICMP_ERROR), BEHIND("4 172.16.104.123>10.0.0.1")),
+	EXIT("4 192.168.9.9>10.201.1.1 / icmp 3/1 / cut 28 / 4 10.201.1.1>192.168.1.1 / udp "
+	     "53>31337",
+	     "TX", FORWARDED, "net", "a", .events = EVENT(ICMP_ERROR),
+	     BEHIND("4 172.16.104.123>10.0.0.1")),
+	EXIT("6 fc00:9::9>fc00:3:8::9 / icmp6 1/0 / cut 48 / 6 fc00:3:8::9>fc00:2::1 / tcp "
+	     "54>31337 A",
+	     "TX", FORWARDED, "net6", "b", .events = EVENT(ICMP_ERROR),
+	     BEHIND("6 100::7a69:1>fc00::1")),
+	EXIT("4 192.168.9.9>10.200.1.3 / icmp 11/0 / cut 28 / 4 10.200.1.3>192.168.1.1 / tcp "
+	     "12345>31337 A",
+	     "TX", FORWARDED, "any", "a", .events = EVENT(ICMP_ERROR),
+	     BEHIND("4 172.16.104.123>10.0.0.1")),
+	EXIT("4 192.168.9.9>10.200.1.5 / icmp 3/1 / cut 28 / 4 10.200.1.5>192.168.1.1 / tcp "
+	     "42>31337 A",
+	     "TX", FORWARDED, "dport", "a", .events = EVENT(ICMP_ERROR),
+	     BEHIND("4 172.16.105.122>10.0.0.1")),
+	EXIT("4 192.168.9.9>10.200.1.4 / icmp 3/1 / cut 28 / 4 10.200.1.4>192.168.1.1 / tcp "
+	     "80>31337 A",
+	     "TX", FORWARDED, "nosport", "a", .events = EVENT(ICMP_ERROR),
+	     BEHIND("4 172.16.1.1>10.0.0.1")),
+	/* what is quoted has the server's id, but it is not looked for */
+	EXIT("4 192.168.9.9>10.200.1.15 / icmp 3/1 / 4 10.200.1.15>192.168.1.1 / udp 443>31337 / "
+	     "quic 4080000008000000",
+	     "TX", FORWARDED, "quic", "x", .events = EVENT(ICMP_ERROR),
+	     BEHIND("4 172.16.104.123>10.0.9.1")),
 	EXIT(ERROR4("3/1", "cut 23 / ", QUOTED4), "PASS", MALFORMED, "-", "-"),
 	{.in = ERROR6("1/0", "", QUOTED6), TO_B},
 	{.in = ERROR6("1/4", "cut 48 / ", QUOTED6), TO_B},
