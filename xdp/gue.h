@@ -106,7 +106,7 @@ __noinline __u32 gue_read_sum(struct xdp_md *ctx, __u32 at, __u32 size)
  * The same for any packet, in however many buffers, by way of a copy; @size is not 0. Kernels without the
  * helper look at this function, too: FEATURE() hides it from them here, not where it is called.
  */
-__noinline __u32 gue_load_sum(struct xdp_md *ctx, __u32 at, __u32 size)
+__noinline __u64 gue_load_sum(struct xdp_md *ctx, __u32 at, __u32 size)
 {
 	__u32 last = (size - 1) % GUE_LOAD + 1, zero = 0, sum = 0;
 	struct sluice_scratch *copy;
@@ -128,9 +128,9 @@ __noinline __u32 gue_load_sum(struct xdp_md *ctx, __u32 at, __u32 size)
 }
 
 /* The same by the cheaper of the two ways that can do it. */
-static __always_inline __u32 gue_whole_sum(const struct packet *pkt)
+static __always_inline __u64 gue_whole_sum(const struct packet *pkt)
 {
-	__u32 sum = gue_read_sum(pkt->ctx, pkt->l3, pkt->ip_len);
+	__u64 sum = gue_read_sum(pkt->ctx, pkt->l3, pkt->ip_len);
 
 	return sum == GUE_NO_SUM ? gue_load_sum(pkt->ctx, pkt->l3, pkt->ip_len) : sum;
 }
