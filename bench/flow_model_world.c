@@ -162,7 +162,9 @@ static enum fm_loss classify(const struct fm_world *w, const struct fm_flow *f, 
 {
 	const struct fm_balancer *b = w->balancers[at];
 	const struct fm_change *changes = b->changes[slot];
-	bool seen = f->through[at] == w->serial[at];
+	/* A handshake is known for a while only; its other packets may have gone through others. */
+	bool seen = f->through[at] == w->serial[at] &&
+		    (f->last[at] > f->began || w->now - f->began <= MODEL_FLOW_AGE_S);
 	bool idle = seen && w->now - f->last[at] > w->age_s;
 	uint32_t word = slots_get(&b->maps.slots, b->maps.vip.ring.base + slot),
 		 id = id_of(b, f->backend);

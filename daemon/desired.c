@@ -380,7 +380,7 @@ static uint32_t vip_flags(const struct model_vip *vip)
 	};
 	uint32_t flags = hash_flags[vip->hash] | quic_flags[vip->quic];
 
-	/* Flows that an id moved away from their slot are remembered: not every packet has it. */
+	/* Where an id led a flow away from its slot is remembered: not every packet has it. */
 	if (vip->track == MODEL_TRACK_ALWAYS ||
 	    (vip->track != MODEL_TRACK_NEVER &&
 	     (vip->quic || vip->tcp_server_id || vip->udp_stable)))

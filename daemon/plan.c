@@ -108,7 +108,7 @@ static int number_backends(struct planner *p)
 		p->plan->backend_ids[i] = found ? found->id : layout_ids_take(&ids);
 		if (!p->plan->backend_ids[i]) {
 			diag_add(p->diag, NULL, 0,
-				 "backend \"%s\" of pool \"%s\": no room for more than %u backends "
+				 "backend \"%s\" of pool \"%s\": the limit of backends is %u "
 				 "(those that leave count until they are gone); raise "
 				 "limits.backends",
 				 b->backend->name, b->pool->name, p->running->n_ids - 1);
@@ -269,11 +269,10 @@ static int number_vips(struct planner *p)
 
 		p->plan->vip_ids[i] = now ? now->id : layout_ids_take(&ids);
 		if (!p->plan->vip_ids[i]) {
-			diag_add(
-				p->diag, NULL, 0,
-				"vip \"%s\": no room for more than %u VIPs (those that leave count "
-				"until they are gone); raise limits.vips",
-				vip->name, p->running->max_vips);
+			diag_add(p->diag, NULL, 0,
+				 "vip \"%s\": the limit of VIPs is %u (those that leave count "
+				 "until they are gone); raise limits.vips",
+				 vip->name, p->running->max_vips);
 			return -E2BIG;
 		}
 	}
@@ -715,9 +714,8 @@ static int check_room(struct planner *p, enum map_id map, const char *what, cons
 	if (n <= p->running->max_entries[map])
 		return 0;
 	diag_add(p->diag, NULL, 0,
-		 "no room for more than %u %s (those that leave count until they are "
-		 "gone)%s%s",
-		 p->running->max_entries[map], what, limit ? "; raise " : "", limit ? limit : "");
+		 "the limit of %s is %u (those that leave count until they are gone)%s%s", what,
+		 p->running->max_entries[map], limit ? "; raise " : "", limit ? limit : "");
 	return -E2BIG;
 }
 

@@ -64,6 +64,7 @@ static uint32_t wanted_entries(const struct sluice_settings *settings, const str
 		return DECAP_MAX;
 	case MAP_DEVICES:
 		return DEVICES_MAX;
+	case MAP_SCRATCH:
 	case MAP_STATE:
 	case MAP_MAX:
 		break;

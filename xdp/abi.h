@@ -245,9 +245,12 @@ struct sluice_fragment {
 	__u32 backend;    /* id; 0: the first piece was dropped, or is not for a VIP */
 	__u32 vip;        /* id; 0: the datagram is not for a VIP */
 	__u32 generation; /* the backend's */
+	__be32 client;    /* last word of the address that the outer header shows */
 	__be16 sport;
 	__u16 time; /* in ticks, wrapping */
 };
+/* As backend: the first piece was an echo request, answered. */
+#define SLUICE_FRAGMENT_ECHO 0xffffffffu
 
 /* ------------------------------------------------------------------------------------- outcomes */
 
@@ -265,6 +268,7 @@ struct sluice_fragment {
 	X(ECHO_LIMITED, "echo_limited", "echo request to a VIP above the rate limit: dropped") \
 	X(TOO_BIG_LIMITED, "too_big_limited", "does not fit the tunnel, rate limit: dropped") \
 	X(TOO_BIG_NO_DF, "too_big_no_df", "does not fit the tunnel, no DF: dropped") \
+	X(TOO_NARROW, "too_narrow", "IPv6's 1280 bytes do not fit the tunnel: dropped") \
 	X(FRAGMENT_LOST, "fragment_lost", "a fragment for a VIP without its first one: dropped") \
 	X(DENIED, "denied", "client is denied by the VIP's prefixes: dropped") \
 	X(NO_BACKEND, "no_backend", "the VIP has no backend for it: dropped") \
@@ -315,6 +319,11 @@ struct sluice_backend_counters {
 struct sluice_bucket {
 	__u64 time_ns;   /* when tokens were last added */
 	__u64 tokens_ns; /* a token is 1 s / rate */
+};
+
+/* Value of the per-CPU map `scratch`, one entry: bytes of a packet that lies in several buffers. */
+struct sluice_scratch {
+	__be32 w[128];
 };
 
 enum sluice_limiter {
@@ -389,6 +398,6 @@ _Static_assert(sizeof(struct sluice_backend) == 64, "one cache line");
 _Static_assert(sizeof(struct sluice_name) == 128, "map layout");
 _Static_assert(sizeof(struct sluice_flow_line) == 64, "one cache line");
 _Static_assert(sizeof(struct sluice_fragment_key) == 40, "map layout");
-_Static_assert(sizeof(struct sluice_fragment) == 16, "map layout");
+_Static_assert(sizeof(struct sluice_fragment) == 20, "map layout");
 
 #endif

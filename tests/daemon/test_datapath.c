@@ -478,7 +478,8 @@ static void the_next_daemon_takes_over(void **state)
 static bool stays(enum map_id map)
 {
 	return map == MAP_VIP_LINES || map == MAP_DEVICES || map == MAP_TARGETS ||
-	       map == MAP_STATE || map == MAP_DECAP || map == MAP_FLOWS || map == MAP_LIMITERS;
+	       map == MAP_STATE || map == MAP_DECAP || map == MAP_FLOWS || map == MAP_LIMITERS ||
+	       map == MAP_SCRATCH;
 }
 
 /* After growing from `small` to `large`, in whatever way. */

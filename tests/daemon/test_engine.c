@@ -518,10 +518,10 @@ static const struct refused_case {
 	 "interface \"lo\": its driver has no native XDP (Operation not supported); use mode = "
 	 "\"auto\" or \"generic\""},
 	{NULL, CONFIG(V1, POOL("web", TWO), VIP("www", 81, "web")), -E2BIG,
-	 "vip \"www\": no room for more than 1 VIPs (those that leave count until they are gone); "
+	 "vip \"www\": the limit of VIPs is 1 (those that leave count until they are gone); "
 	 "raise limits.vips"},
 	{NULL, CONFIG(V1, POOL("web", BACKEND("c", 3, "")), VIP("www", 80, "web")), -E2BIG,
-	 "backend \"c\" of pool \"web\": no room for more than 2 backends (those that leave count "
+	 "backend \"c\" of pool \"web\": the limit of backends is 2 (those that leave count "
 	 "until they are gone); raise limits.backends"},
 };
 
@@ -1186,7 +1186,7 @@ static void a_refused_reload_leaves_the_features(void **state)
 	had = settings();
 	write_config(CONFIG(V0, POOL("web", TWO), WIDE_VIP));
 	assert_int_equal(try_reload(), -E2BIG);
-	expect_message("vip \"wide\": no room for more than 1 VIPs (those that leave count until "
+	expect_message("vip \"wide\": the limit of VIPs is 1 (those that leave count until "
 		       "they are gone); raise limits.vips");
 	has = settings();
 	assert_memory_equal(&had, &has, sizeof(had));

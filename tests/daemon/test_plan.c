@@ -1058,7 +1058,7 @@ static void targets_that_point_outside_are_put_right(void **state)
 }
 
 #define NO_ROOM(what, more) \
-	"no room for more than " what " (those that leave count until they are gone)" more
+	"the limit of " what " (those that leave count until they are gone)" more
 
 static const struct limit_case {
 	const char *before;
@@ -1068,17 +1068,17 @@ static const struct limit_case {
 } limit_cases[] = {
 	{"", "web=a1,b2,c3", 0, NULL},
 	{"", "web=a1,b2,c3 api=d4", -E2BIG,
-	 "backend \"d\" of pool \"api\": no room for more than 3 backends (those that leave count "
+	 "backend \"d\" of pool \"api\": the limit of backends is 3 (those that leave count "
 	 "until they are gone); raise limits.backends"},
 	{"web=a1,b2,c3", "web=a1,b2,d4", -E2BIG,
-	 "backend \"d\" of pool \"web\": no room for more than 3 backends (those that leave count "
+	 "backend \"d\" of pool \"web\": the limit of backends is 3 (those that leave count "
 	 "until they are gone); raise limits.backends"},
 	{"", "web= | 80:web:13 81:web:13", 0, NULL},
 	{"", "web= | 80:web:13 81:web:13 82:web:13", -E2BIG,
-	 "vip \"82:web:13\": no room for more than 2 VIPs (those that leave count until they are "
+	 "vip \"82:web:13\": the limit of VIPs is 2 (those that leave count until they are "
 	 "gone); raise limits.vips"},
 	{"web= | 80:web:13 81:web:13", "web= | 80:web:13 82:web:13", -E2BIG,
-	 "vip \"82:web:13\": no room for more than 2 VIPs (those that leave count until they are "
+	 "vip \"82:web:13\": the limit of VIPs is 2 (those that leave count until they are "
 	 "gone); raise limits.vips"},
 	{"", "web= | 80:web:61", 0, NULL},
 	{"", "web= | 80:web:67", -ENOSPC, NULL},
@@ -1086,25 +1086,25 @@ static const struct limit_case {
 	{"web= | 80:web:61", "web= | 80:web:13", -ENOSPC, NULL},
 	{"web= | 80:web:61", "web= | 81:web:61", -ENOSPC, NULL},
 	{"", "web=a1@5,b2@6,c3@5", 0, NULL},
-	{"", "web=a1@5,b2@6,c3@7", -E2BIG, NO_ROOM("2 devices to backends", "")},
-	{"web=a1@5,b2@6", "web=a1@5,b2@7", -E2BIG, NO_ROOM("2 devices to backends", "")},
+	{"", "web=a1@5,b2@6,c3@7", -E2BIG, NO_ROOM("devices to backends is 2", "")},
+	{"web=a1@5,b2@6", "web=a1@5,b2@7", -E2BIG, NO_ROOM("devices to backends is 2", "")},
 	{"", "web=a1#1,b2#2,c3#1", 0, NULL},
-	{"", "web=a1#1,b2#2,c3#3", -E2BIG, NO_ROOM("2 server ids", "; raise limits.backends")},
+	{"", "web=a1#1,b2#2,c3#3", -E2BIG, NO_ROOM("server ids is 2", "; raise limits.backends")},
 	{"web=a1#1,b2#2", "web=a1#1,b2#3", -E2BIG,
-	 NO_ROOM("2 server ids", "; raise limits.backends")},
+	 NO_ROOM("server ids is 2", "; raise limits.backends")},
 	{"", "web=a1 | 80:web:13,s1=web,s2=web", 0, NULL},
 	{"", "web=a1 | 80:web:13,s1=web,s2=web,s3=web", -E2BIG,
-	 NO_ROOM("2 client prefixes in sources", "; raise limits.sources")},
+	 NO_ROOM("client prefixes in sources is 2", "; raise limits.sources")},
 	{"web=a1 | 80:web:13,s1=web,s2=web", "web=a1 | 80:web:13,s1=web,s3=web", -E2BIG,
-	 NO_ROOM("2 client prefixes in sources", "; raise limits.sources")},
+	 NO_ROOM("client prefixes in sources is 2", "; raise limits.sources")},
 	{"", "web=a1 | 80:web:13,a1,d2", 0, NULL},
 	{"", "web=a1 | 80:web:13,a1,d2,a3", -E2BIG,
-	 NO_ROOM("2 client prefixes in allow and deny", "; raise limits.sources")},
+	 NO_ROOM("client prefixes in allow and deny is 2", "; raise limits.sources")},
 	{"web=a1 | 80:web:13,a1,d2", "web=a1 | 80:web:13,a1,d3", -E2BIG,
-	 NO_ROOM("2 client prefixes in allow and deny", "; raise limits.sources")},
+	 NO_ROOM("client prefixes in allow and deny is 2", "; raise limits.sources")},
 	{"", " | | 1 2", 0, NULL},
-	{"", " | | 1 2 3", -E2BIG, NO_ROOM("2 decap addresses", "")},
-	{" | | 1 2", " | | 1 3", -E2BIG, NO_ROOM("2 decap addresses", "")},
+	{"", " | | 1 2 3", -E2BIG, NO_ROOM("decap addresses is 2", "")},
+	{" | | 1 2", " | | 1 3", -E2BIG, NO_ROOM("decap addresses is 2", "")},
 	{"", "web=a1,b2,c3 | 80:web:13,s1=web.a,s2=web.b", 0, NULL},
 	{"", "web=a1,b2,c3 | 80:web:13,s1=web.a 81:web:13,s1=web.b,s2=web.c", -E2BIG,
 	 "vip \"81:web:13\": sources lead to more than 2 pools and backends"},
