@@ -24,6 +24,8 @@ enum port {
 	HANGS,
 	CLOSES,
 	DRIPS,
+	STAYS,
+	STAYS_TOO,
 	FLOODS,
 	NOBODY_LISTENS,
 };
@@ -35,6 +37,8 @@ static const struct hostile_service services[] = {
 	{.port = HANGS, .does = HOSTILE_HANG},
 	{.port = CLOSES, .does = HOSTILE_CLOSE},
 	{.port = DRIPS, .does = HOSTILE_DRIP, .text = "75"},
+	{.port = STAYS, .does = HOSTILE_DRIP, .text = "up 75%\n"},
+	{.port = STAYS_TOO, .does = HOSTILE_DRIP, .text = "up 75%\r"},
 	{.port = FLOODS, .does = HOSTILE_FLOOD, .text = "75% "},
 };
 
@@ -50,6 +54,9 @@ static const struct row {
 	{CLOSES, PROBING_PATIENT_MS, JUDGE_FAILURE, "agent closed the connection without a word"},
 	{DRIPS, PROBING_SHORT_MS, JUDGE_FAILURE, "agent timed out after "},
 	{FLOODS, PROBING_PATIENT_MS, JUDGE_FAILURE, "agent's line is longer than 512 bytes"},
+	/* The line ends, the connection does not. */
+	{STAYS, PROBING_PATIENT_MS, JUDGE_SUCCESS, "agent says up 75%"},
+	{STAYS_TOO, PROBING_PATIENT_MS, JUDGE_SUCCESS, "agent says up 75%"},
 	{NOBODY_LISTENS, PROBING_PATIENT_MS, JUDGE_FAILURE, "agent: connection refused"},
 };
 
@@ -67,7 +74,7 @@ static void the_line_is_the_report(void **state)
 	assert_true(report.duration_us > 0);
 }
 
-static void bad_agents_are_failures(void **state)
+static void agents_of_all_kinds(void **state)
 {
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		const struct model_check check = {.type = MODEL_CHECK_AGENT,
@@ -117,7 +124,7 @@ int main(void)
 {
 	struct CMUnitTest tests[] = {
 		PROBE_TEST(the_line_is_the_report),
-		PROBE_TEST(bad_agents_are_failures),
+		PROBE_TEST(agents_of_all_kinds),
 		PROBE_TEST(nothing_is_left_behind),
 	};
 

@@ -96,6 +96,20 @@ static const struct hostile_service services[] = {
 static struct model_status_range usual = {200, 399};
 static pid_t hostile;
 
+static int setup(void **state)
+{
+	int err = probing_setup(state);
+
+	hostile = hostile_start(HOST, services, COUNT(services));
+	return err;
+}
+
+static int teardown(void **state)
+{
+	hostile_stop(hostile);
+	return probing_teardown(state);
+}
+
 /* @check with what the config's defaults would be. */
 static struct model_check complete(struct model_check check)
 {
@@ -257,11 +271,14 @@ static void proxies_of_the_environment_are_not_used(void **state)
 {
 	static const struct row rows[] = {{SAYS_204, {PATIENT}, JUDGE_SUCCESS, "http status 204"}};
 
-	setenv("http_proxy", "http://127.0.0.1:7318", 1);
-	setenv("ALL_PROXY", "http://127.0.0.1:7318", 1);
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
 	run_rows(*state, rows, COUNT(rows));
+}
+
+static int forget_proxies(void **state)
+{
 	unsetenv("http_proxy");
-	unsetenv("ALL_PROXY");
+	return teardown(state);
 }
 
 static void an_ipv6_address_is_reached(void **state)
@@ -559,20 +576,6 @@ static void nothing_is_left_behind(void **state)
 	stop(pid);
 }
 
-static int setup(void **state)
-{
-	int err = probing_setup(state);
-
-	hostile = hostile_start(HOST, services, COUNT(services));
-	return err;
-}
-
-static int teardown(void **state)
-{
-	hostile_stop(hostile);
-	return probing_teardown(state);
-}
-
 static int group_teardown(void **state)
 {
 	(void)state;
@@ -589,7 +592,8 @@ int main(void)
 		PROBE_TEST(bad_servers_are_failures),
 		PROBE_TEST(a_timeout_says_what_was_awaited),
 		PROBE_TEST(the_server_sees_the_request_as_it_was_asked_for),
-		PROBE_TEST(proxies_of_the_environment_are_not_used),
+		cmocka_unit_test_setup_teardown(proxies_of_the_environment_are_not_used, setup,
+						forget_proxies),
 		PROBE_TEST(bad_servers_delay_nobody_else),
 		PROBE_TEST(an_ipv6_address_is_reached),
 		PROBE_TEST(errors_of_this_host_are_told_apart),

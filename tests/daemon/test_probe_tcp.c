@@ -211,6 +211,7 @@ static void timeouts_of_any_length_are_kept(void **state)
 	}
 	while (open > 1)
 		assert_true(sd_event_run(p->event, UINT64_MAX) > 0);
+	assert_int_equal(open, 1);
 	probe_cancel(probes[0]);
 }
 
