@@ -12,6 +12,7 @@ mount -t tmpfs tmpfs /dev/shm
 mount -t bpf bpf /sys/fs/bpf
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ln -s /proc/self/fd /dev/fd
+modprobe tun # udev would make its node, that loads it
 ip link set lo up
 
 cd "$TOP" || exit
