@@ -62,6 +62,8 @@ static __always_inline void flows_write(struct sluice_flow_line *line, int from,
 		/* The highest rank wins, in the low bits its way from the end: of equal ones the first. */
 		less = best - (__s64)(rank << 3 | (SLUICE_FLOW_WAYS - 1 - i));
 		best -= less & less >> 63;
+		/* One way after the other: all at once need more registers than there are, and much stack. */
+		asm volatile("" : "+r"(best));
 	}
 	line->entry[~best & (SLUICE_FLOW_WAYS - 1)] = flows_entry(hash, backend, now);
 }
