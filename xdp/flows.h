@@ -66,7 +66,7 @@ static __always_inline void flows_write(struct sluice_flow_line *line, int from,
 		/* The highest rank wins, in the low bits its way from the end: of equal ones the first. */
 		less = best - (__s64)(rank << 3 | (SLUICE_FLOW_WAYS - 1 - i));
 		best -= less & less >> 63;
-		/* One after the other: all at once they do not fit the registers. */
+		/* One way after the other: all at once need more registers than there are, and much stack. */
 		asm volatile("" : "+r"(best));
 	}
 	line->entry[~best & (SLUICE_FLOW_WAYS - 1)] = flows_entry(hash, backend, now);
@@ -86,23 +86,29 @@ static __always_inline void flows_store(__u64 hash, __u32 backend, __u32 now, in
 }
 
 /*
- * The flow's entry among ways [from, to), not older than @age; SLUICE_FLOW_WAYS: none. It is in one of them
- * at most.
+ * The flow's entry among ways [from, to), not older than @age; SLUICE_FLOW_WAYS: none. Searched without
+ * branches: the processor would guess them wrong as often as not, and throw away what it did while it waited
+ * for the line.
  */
 static __always_inline int flows_way(struct sluice_flow_line *line, int from, int to, __u64 hash,
 				     __u32 now, __u32 age)
 {
+	__u64 way = SLUICE_FLOW_WAYS, entry;
+
 #pragma unroll
 	for (int i = from; i < to; i++) {
-		__u64 entry = *(volatile __u64 *)&line->entry[i];
+		__u64 differs = SLUICE_FLOW_TAG(*(volatile __u64 *)&line->entry[i]) ^ (__u32)hash;
 
-		if (SLUICE_FLOW_TAG(entry) != (__u32)hash)
-			continue;
-		if (SLUICE_FLOW_BACKEND(entry) && (__u16)(now - SLUICE_FLOW_TIME(entry)) <= age)
-			return i;
-		break;
+		/* All bits of the mask are set where nothing differs. */
+		way ^= (way ^ i) & (__u64)((__s64)(differs - 1) >> 63);
+		asm volatile("" : "+r"(way));
 	}
-	return SLUICE_FLOW_WAYS;
+	if (way >= SLUICE_FLOW_WAYS)
+		return SLUICE_FLOW_WAYS;
+	entry = *(volatile __u64 *)&line->entry[way];
+	if (!SLUICE_FLOW_BACKEND(entry) || (__u16)(now - SLUICE_FLOW_TIME(entry)) > age)
+		return SLUICE_FLOW_WAYS;
+	return (int)way;
 }
 
 /* The same among the handshakes. */

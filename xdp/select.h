@@ -213,13 +213,15 @@ static __always_inline int select_backend(struct packet *pkt)
 			select_follow_id(pkt);
 		else
 			select_by_flow(pkt, word, fixed, &note);
+		select_write(note.hash, pkt->backend_id, note.now, pkt->vip_id, note.what);
+		note.what = 0;
 	}
 	if (!pkt->backend_id)
 		return stats_end(pkt, SLUICE_OUT_NO_BACKEND, XDP_DROP);
 	if (!fixed)
 		select_hint(pkt, word, &note);
 	if (note.what)
-		select_write(note.hash, pkt->backend_id, note.now, pkt->vip_id, note.what);
+		stats_event(pkt, SLUICE_EVENT_HINTED);
 	/* Where the client counts for nothing, the outer header does not show it either. */
 	if (!fixed && pkt->vip_flags & SLUICE_VIP_DEST_PORT)
 		pkt->src = (struct sluice_addr){0};

@@ -56,19 +56,24 @@ static __always_inline int handle(struct packet *pkt)
 	return action == STAGE_NEXT ? encap(pkt) : action;
 }
 
-SEC("xdp")
-int sluice(struct xdp_md *ctx)
+/* All stages. A function that the verifier looks at once. */
+__noinline int sluice_any(struct xdp_md *ctx)
 {
 	struct packet pkt = {.ctx = ctx};
-	int action = usual(ctx);
+	int action = handle(&pkt);
 
-	if (action != STAGE_NEXT)
-		return action;
-	action = handle(&pkt);
 	/* The verifier forgets what lies in the packet when a function apart had it. */
 	pkt.ctx = ctx;
 	decap_turn_back(&pkt);
 	return action;
+}
+
+SEC("xdp")
+int sluice(struct xdp_md *ctx)
+{
+	int action = usual(ctx);
+
+	return action == STAGE_NEXT ? sluice_any(ctx) : action;
 }
 
 char _license[] SEC("license") = "GPL";
