@@ -34,8 +34,9 @@ flows_echo()
 # flows_up BACKENDS [BALANCERS]: the lab, without sluiced.
 flows_up()
 {
+	FLOWS_BALANCERS=${2:-1}
 	lab_up "$1"
-	[ "${2:-1}" = 1 ] || lab_more_balancers "$2"
+	lab_more_balancers "$FLOWS_BALANCERS"
 }
 
 # flows_config STATE...: the balancer's config, a state for each backend.
@@ -131,19 +132,30 @@ flows_end()
 	[ $((FLOWS_LOST + FLOWS_FAILED)) = 0 ] || lab_fail "$1: connections broke"
 }
 
-# flows_talk [MESSAGES]: waits until each connection has talked a few times more. It looks at what the
-# balancer forwarded: the clients print at the end only.
+# flows_talk [MESSAGES]: waits until each connection has talked a few times more, as far as the packets tell
+# that the balancers forward: clients say at the end only what they did.
 flows_talk()
 {
 	local packets=$((FLOWS_N * 2 * ${1:-4}))
 
-	lab_wait_for 30 flows_forwarded $(($(lab_query counters .total.forwarded) + packets)) ||
+	lab_wait_for 30 flows_reach $(($(flows_forwarded) + packets)) ||
 		lab_fail "less than $packets packets were forwarded in 30 s"
 }
 
+flows_reach()
+{
+	[ "$(flows_forwarded)" -ge "$1" ]
+}
+
+# Packets that all balancers, whose daemons run, forwarded.
 flows_forwarded()
 {
-	[ "$(lab_query counters .total.forwarded)" -ge "$1" ]
+	local i sum=0
+
+	for i in $(seq "$FLOWS_BALANCERS"); do
+		! lab_alive "sluiced${i#1}" || sum=$((sum + $(lab_at "$i" lab_query counters .total.forwarded)))
+	done
+	echo $sum
 }
 
 # flows_ring FILTER: what jq's FILTER makes of the ring.
