@@ -125,6 +125,7 @@ $(call obj,$(bench_SRC) $(bench_MAIN)) $(unit_bench:=.o): | $(BENCH_SKELS)
 
 $(TOOLS): %: %.o
 $(B)/tests/tools/beside: LIBS = -lxdp -lbpf
+$(B)/tests/tools/flood: LIBS = -lbpf
 $(B)/tests/tools/frames: $(B)/testlib.a $(CONFIG_A)
 $(B)/tests/tools/frames: LIBS = $(LIBS_config) -lcmocka
 

@@ -20,6 +20,7 @@ FLOWS_N=${FLOWS_N:-1000}
 [ "$LAB_PATIENCE" = 1 ] || FLOWS_N=100
 FLOWS_PAUSE_MS=${FLOWS_PAUSE_MS:-250} # between the messages of a connection
 LAB_SERVER=flows_echo
+FLOWS_NAMES='' FLOWS_CHURN=''
 
 flows_tool()
 {
@@ -34,9 +35,8 @@ flows_echo()
 # flows_up BACKENDS [BALANCERS]: the lab, without sluiced.
 flows_up()
 {
-	FLOWS_BALANCERS=${2:-1}
 	lab_up "$1"
-	lab_more_balancers "$FLOWS_BALANCERS"
+	lab_more_balancers "${2:-1}"
 }
 
 # flows_config STATE...: the balancer's config, a state for each backend.
@@ -69,7 +69,7 @@ flows_change()
 # flows_hold NAME N [PAUSE_MS]: N more connections, that talk until flows_end.
 flows_hold()
 {
-	FLOWS_NAMES="${FLOWS_NAMES:-} $1"
+	FLOWS_NAMES="$FLOWS_NAMES $1"
 	rm -f "$LAB/$1.log"
 	lab_spawn client "$1" "$(flows_tool)" hold $LAB_VIP $FLOWS_PORT "$2" "${3:-$FLOWS_PAUSE_MS}"
 	lab_wait_for 30 grep -q "^open $2" "$LAB/$1.log" || lab_log_fail "$1"
@@ -78,7 +78,7 @@ flows_hold()
 # flows_churn: connections that come and go, until flows_end.
 flows_churn()
 {
-	FLOWS_NAMES="${FLOWS_NAMES:-} churn"
+	FLOWS_CHURN=churn
 	rm -f "$LAB/churn.log"
 	lab_spawn client churn "$(flows_tool)" churn $LAB_VIP $FLOWS_PORT 10 20
 }
@@ -90,10 +90,10 @@ flows_count()
 	local name line
 
 	FLOWS_HELD=0 FLOWS_LOST=0 FLOWS_MESSAGES=0 FLOWS_CAME=0 FLOWS_FAILED=0
-	for name in $FLOWS_NAMES; do
+	for name in $FLOWS_NAMES $FLOWS_CHURN; do
 		lab_signal "$name" TERM
 	done
-	for name in $FLOWS_NAMES; do
+	for name in $FLOWS_NAMES $FLOWS_CHURN; do
 		lab_kill "$name"
 		line=$(tail -n 1 "$LAB/$name.log")
 		# shellcheck disable=SC2086 # words
@@ -113,7 +113,7 @@ flows_count()
 			;;
 		esac
 	done
-	FLOWS_NAMES=
+	FLOWS_NAMES='' FLOWS_CHURN=''
 	[ $FLOWS_MESSAGES -gt 0 ] || lab_fail "the connections did not talk"
 }
 
@@ -132,30 +132,29 @@ flows_end()
 	[ $((FLOWS_LOST + FLOWS_FAILED)) = 0 ] || lab_fail "$1: connections broke"
 }
 
-# flows_talk [MESSAGES]: waits until each connection has talked a few times more, as far as the packets tell
-# that the balancers forward: clients say at the end only what they did.
+# flows_talk [ROUNDS]: until each connection that is not broken has had so many (3) echoes more.
 flows_talk()
 {
-	local packets=$((FLOWS_N * 2 * ${1:-4}))
+	local name until=()
 
-	lab_wait_for 30 flows_reach $(($(flows_forwarded) + packets)) ||
-		lab_fail "less than $packets packets were forwarded in 30 s"
+	for name in $FLOWS_NAMES; do
+		until+=("$name" $(($(flows_round "$name") + ${1:-3} + 1)))
+	done
+	lab_wait_for 30 flows_reach "${until[@]}" || lab_fail "some connections do not talk"
 }
 
+# flows_reach NAME ROUND...
 flows_reach()
 {
-	[ "$(flows_forwarded)" -ge "$1" ]
+	while [ $# -gt 0 ]; do
+		[ "$(flows_round "$1")" -ge "$2" ] || return 1
+		shift 2
+	done
 }
 
-# Packets that all balancers, whose daemons run, forwarded.
-flows_forwarded()
+flows_round()
 {
-	local i sum=0
-
-	for i in $(seq "$FLOWS_BALANCERS"); do
-		! lab_alive "sluiced${i#1}" || sum=$((sum + $(lab_at "$i" lab_query counters .total.forwarded)))
-	done
-	echo $sum
+	awk '$1 == "round" { round = $2 } END { print round + 0 }' "$LAB/$1.log"
 }
 
 # flows_ring FILTER: what jq's FILTER makes of the ring.

@@ -6,7 +6,8 @@
  *	connections serve PORT              echo server on every address; runs until killed
  *	connections hold ADDRESS PORT N [PAUSE_MS]
  *		opens N connections and keeps each talking: a message of 16 bytes every PAUSE_MS (200), and
- *		its echo. Prints "open N" when all are open. Ends at SIGTERM or SIGINT with one line:
+ *		its echo. Prints "open N" when all are open, and "round R" when each has had its Rth
+ *		echo, or is broken. Ends at SIGTERM or SIGINT with one line:
  *		"connections N messages M reset R closed C stalled S", and status 0 if R, C and S are 0.
  *		Stalled are those whose last message had no echo within STALL_S.
  *	connections churn ADDRESS PORT N [PAUSE_MS]
@@ -117,9 +118,10 @@ static void serve(unsigned int port)
 /* ---------------------------------------------------------------------------------------- client */
 
 struct connection {
-	int fd;         /* -1: gone */
-	size_t got;     /* bytes of the echo so far */
-	bool waiting;   /* for an echo */
+	int fd;       /* -1: gone */
+	size_t got;   /* bytes of the echo so far */
+	bool waiting; /* for an echo */
+	unsigned long echoes;
 	double sent_at; /* of the last message */
 };
 
@@ -128,6 +130,7 @@ struct load {
 	size_t n;
 	double pause_s;
 	unsigned long messages, reset, closed;
+	unsigned long round; /* echoes that each has had */
 };
 
 static struct sockaddr_storage parse_address(const char *text, unsigned int port, socklen_t *size)
@@ -207,6 +210,7 @@ static void read_echo(struct load *load, struct connection *c)
 	if (c->got < MESSAGE)
 		return;
 	c->waiting = false;
+	c->echoes++;
 	load->messages++;
 }
 
@@ -242,6 +246,19 @@ static void drain(struct load *load, int epoll)
 	}
 }
 
+/* When all are broken, each round is over. */
+static void tell_round(struct load *load)
+{
+	unsigned long round = load->round + 1;
+
+	for (size_t i = 0; i < load->n; i++)
+		if (load->list[i].fd >= 0 && load->list[i].echoes < round)
+			return;
+	load->round = round;
+	printf("round %lu\n", round);
+	fflush(stdout);
+}
+
 static int talk(struct load *load, int signals)
 {
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -269,6 +286,7 @@ static int talk(struct load *load, int signals)
 			else
 				stop = true;
 		}
+		tell_round(load);
 	}
 	drain(load, epoll);
 	return report(load);
