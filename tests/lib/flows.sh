@@ -163,10 +163,15 @@ flows_ring()
 	lab_ctl -j ring www | jq -r "$1"
 }
 
-# Has the client no connection any more?
+# How many connections the client has.
+flows_open()
+{
+	lab_in client ss -Htn state established | wc -l
+}
+
 flows_closed()
 {
-	[ -z "$(lab_in client ss -Htn state established)" ]
+	[ "$(flows_open)" = 0 ]
 }
 
 # flows_event NAME: what the program counted.

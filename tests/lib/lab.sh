@@ -318,14 +318,22 @@ lab_tunnels()
 	lab_in "$1" ip -6 fou add port $LAB_GUE_PORT gue
 }
 
-lab_need_tunnels()
+# The first of these devices that the kernel cannot have; nothing if it has all.
+lab_missing_tunnel()
 {
 	local module
 
 	for module in ipip sit ip6_tunnel fou; do
-		modprobe -q $module || [ -d /sys/module/$module ] ||
-			lab_skip "the kernel has no $module"
+		modprobe -q $module || [ -d /sys/module/$module ] || {
+			echo $module
+			return
+		}
 	done
+}
+
+lab_need_tunnels()
+{
+	[ -z "$(lab_missing_tunnel)" ] || lab_skip "the kernel has no $(lab_missing_tunnel)"
 }
 
 # Answers "web-N" on ports 80 to 89; below /files it takes (PUT) and gives files.
