@@ -42,7 +42,7 @@ udp_changes()
 	lab_ctl settle >/dev/null
 	lab_ctl flows --purge >/dev/null
 	FLOWS_NAMES=$2
-	rm -f "$LAB/$2.log"
+	: >"$LAB/$2.log"
 	lab_spawn client "$2" "$LAB_BUILD/tests/tools/udp_flows" "$2" $LAB_VIP $FLOWS_PORT $UDP_N 100
 	flows_talk
 	"${config[@]}" draining active active disabled

@@ -33,6 +33,7 @@
 #define DATAGRAM 64
 #define EVENTS 256
 #define LOST_S 2
+#define ROOM (4 << 20) /* bytes, for what a server has not read yet */
 
 struct name {
 	unsigned char bytes[NAME_MAX_BYTES];
@@ -118,9 +119,11 @@ static void serve(const char *address, const char *port, const char *hex)
 {
 	struct addrinfo *info = look_up(address, port);
 	const struct name name = read_name(hex);
-	int fd = open_socket(info);
+	int fd = open_socket(info), room = ROOM;
 	char buffer[DATAGRAM];
 
+	/* All flows may ask at once. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	if (bind(fd, info->ai_addr, info->ai_addrlen))
 		fail(address);
 	freeaddrinfo(info);

@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# `sluicectl drain --wait` returns when the backend has no live flow any more, not before; or when the time of
+# the change is over.
+# shellcheck source=tests/lib/flows.sh
+. "$(dirname "$0")/../lib/flows.sh"
+
+FLOWS_N=$((FLOWS_N / 5))
+
+# drain_start: and it waits, though nobody talks about anything else for some rounds.
+drain_start()
+{
+	rm -f "$LAB/drain.log"
+	lab_spawn lb drain sh -c '"$@"; echo "status $?"' sh \
+		"$LAB_BUILD/sluicectl" -s "$LAB/control.sock" drain --wait web-1
+	lab_wait_for 10 flows_drains || lab_fail "web-1 does not drain"
+}
+
+flows_drains()
+{
+	[ "$(lab_query backends '.backends[] | select(.name == "web-1") | .state')" = draining ]
+}
+
+drain_returned()
+{
+	grep -q "^status 0$" "$LAB/drain.log"
+}
+
+# sockets: how many connections web1 has.
+sockets()
+{
+	lab_in web1 ss -Htn state established | wc -l
+}
+
+flows_up 2
+LAB_MORE='flows = { age_s = 1; };'
+flows_start active active
+flows_hold some $FLOWS_N
+drain_start
+flows_talk 20
+drain_returned && lab_fail "drain --wait returned, and web1 has $(sockets) connections"
+drained=$(sockets)
+[ "$drained" -gt 0 ] || lab_fail "web1 has no connections: this lab sees nothing"
+flows_end "drain --wait" "$drained on the drained one"
+lab_wait_for 20 drain_returned || lab_fail "no connection is left, and drain --wait does not return"
+[ "$(lab_query flows '.backends[] | select(.name == "web-1") | .flows')" = 0 ] ||
+	lab_fail "drain --wait returned, and web-1 has flows"
+[ "$(flows_ring .moving)" = true ] || lab_fail "the change settled: this lab sees nothing"
+
+lab_ctl activate web-1 >/dev/null
+lab_ctl settle >/dev/null
+LAB_MORE='flows = { age_s = 1; }; settle_s = 4;'
+flows_change active active
+flows_hold more $FLOWS_N
+drain_start
+lab_wait_for 20 drain_returned || lab_fail "the time is over, and drain --wait does not return"
+[ "$(flows_ring .moving)" = false ] || lab_fail "drain --wait returned before the change settled"
+flows_count
+flows_figures "drain --wait, until its time is over"
