@@ -21,14 +21,14 @@ flows_hold between $((FLOWS_N / 2))
 lab_at 2 flows_start "${SECOND[@]}"
 [ "$(lab_query digest .all)" = "$(lab_at 2 lab_query digest .all)" ] || lab_fail "the rings differ"
 lab_via 2
-flows_talk
+flows_talk 3
 
 flows_change "${FIRST[@]}"
 lab_at 2 flows_change "${FIRST[@]}"
 flows_hold after $((FLOWS_N / 10))
-flows_talk
+flows_talk 3
 lab_via 1
-flows_talk
+flows_talk 3
 sent_on=$(flows_helpers .outcomes.sent_on)
 flows_end "failover" "$sent_on packets sent on by helpers"
 [ "$sent_on" -gt 0 ] || lab_fail "no helper sent anything on: this lab sees nothing"

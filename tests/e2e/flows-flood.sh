@@ -29,7 +29,7 @@ bounded()
 	read -r size handshakes established < \
 		<(lab_query flows '"\(.size) \(.handshakes) \(.established)"')
 	[ "$handshakes" -le $((size / 4)) ] || lab_fail "$handshakes handshakes in a table of $size"
-	[ "$established" -le $FLOWS_N ] || lab_fail "$established flows, of $FLOWS_N connections"
+	[ "$established" -le "$FLOWS_N" ] || lab_fail "$established flows, of $FLOWS_N connections"
 	[ "$handshakes" -le "$most" ] || most=$handshakes
 }
 
@@ -41,11 +41,11 @@ flood
 for i in 1 2; do
 	flows_change "${SECOND[@]}"
 	[ $i = 2 ] || flows_hold between $((FLOWS_N * 2 / 10))
-	flows_talk
+	flows_talk 3
 	bounded
 	flows_change "${FIRST[@]}"
 	[ $i = 2 ] || flows_hold after $((FLOWS_N / 10))
-	flows_talk
+	flows_talk 3
 	bounded
 done
 lab_wait_for 30 grep -q "^sent" "$LAB/flood.log" || lab_log_fail flood

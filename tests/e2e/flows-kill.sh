@@ -33,7 +33,7 @@ for i in $(seq "${FLOWS_KILLS:-8}"); do
 	2) kill_while "${FIRST[@]}" "${SECOND[@]}" ;;
 	3) kill_while "${FIRST[@]}" "${FIRST[@]}" ;;
 	esac
-	[ $i != 1 ] || flows_hold between $((FLOWS_N / 2))
+	[ "$i" != 1 ] || flows_hold between $((FLOWS_N / 2))
 	flows_talk 1
 done
 lab_at 2 flows_start "${FIRST[@]}"

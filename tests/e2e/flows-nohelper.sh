@@ -37,22 +37,22 @@ lost()
 
 [ -n "$(lab_missing_tunnel)" ] || LAB_DECAP=kernel
 flows_up 4 2
-[ $LAB_DECAP = kernel ] || unpack_only
+[ "$LAB_DECAP" = kernel ] || unpack_only
 flows_start "${BEFORE[@]}"
 flows_hold before $((FLOWS_N / 2))
 
 flows_change "${CHANGED[@]}"
-flows_talk
+flows_talk 3
 old=$(known)
 flows_hold after $((FLOWS_N / 2))
-flows_talk
+flows_talk 3
 new=$(($(known) - old))
 [ "$(flows_open)" = "$FLOWS_N" ] || lab_fail "$(flows_open) of $FLOWS_N connections outlived the change"
-[ "$old" -gt 0 ] && [ "$new" -gt 0 ] || lab_fail "nothing moves: this lab sees nothing"
+[[ $old -gt 0 && $new -gt 0 ]] || lab_fail "nothing moves: this lab sees nothing"
 
 lab_at 2 flows_start "${CHANGED[@]}"
 lab_via 2
-flows_talk
+flows_talk 3
 flows_count
 flows_figures "no helper" "of $new that were new in slots that move"
 [ "$(lost before)" = 0 ] || lab_fail "$(lost before) connections of before the change were lost"

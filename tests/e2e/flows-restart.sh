@@ -41,7 +41,7 @@ lab_ctl drain web-3 >/dev/null
 restart TERM lab_at 2 lab_ctl drain web-3 >/dev/null
 flows_hold while $((FLOWS_N / 10))
 restart KILL lab_via 2*3 1
-flows_talk
+flows_talk 3
 restart KILL
 [ "$(lab_query digest .all)" = "$(lab_at 2 lab_query digest .all)" ] || lab_fail "the rings differ"
 
@@ -52,8 +52,8 @@ reboot
 [ "$(lab_query digest .all)" = "$(lab_at 2 lab_query digest .all)" ] || lab_fail "the rings differ"
 flows_hold after $((FLOWS_N / 10))
 lab_via 1
-flows_talk
+flows_talk 3
 lab_via 2 1
-flows_talk
+flows_talk 3
 [ "$(sockets)" -le "$drained" ] || lab_fail "web3 was drained, and got new connections"
 flows_end "drain and restart" "$drained on the drained one, $(flows_helpers .outcomes.sent_on) packets sent on by helpers"

@@ -17,10 +17,10 @@ swap_twice()
 	flows_change "${SECOND[@]}"
 	[ "$(flows_ring .moving_slots)" = 65537 ] || lab_fail "not all slots move"
 	flows_hold between $((FLOWS_N * 2 / 10))
-	flows_talk
+	flows_talk 3
 	flows_change "${FIRST[@]}"
 	flows_hold after $((FLOWS_N / 10))
-	flows_talk
+	flows_talk 3
 }
 
 # settled TRACK HINT: the VIP's settings from now on, and nothing moves.

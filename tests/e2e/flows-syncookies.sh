@@ -22,16 +22,16 @@ flows_churn
 flows_hold before $((FLOWS_N * 7 / 10))
 flows_change "${SECOND[@]}"
 flows_hold between $((FLOWS_N * 2 / 10))
-flows_talk
+flows_talk 3
 flows_change "${FIRST[@]}"
 flows_hold after $((FLOWS_N / 10))
-flows_talk
+flows_talk 3
 lab_kill churn
 
 lab_at 2 flows_start "${FIRST[@]}"
 lab_via 2
 flows_hold last $((FLOWS_N / 10))
-flows_talk
+flows_talk 3
 cookies=$(flows_helpers .kept.cookie)
 flows_end "SYN cookies" "$cookies cookies kept by helpers"
 [ "$cookies" -gt 0 ] || lab_fail "no cookie was seen: this lab sees nothing"

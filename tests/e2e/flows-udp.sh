@@ -44,16 +44,16 @@ udp_changes()
 	FLOWS_NAMES=$2
 	: >"$LAB/$2.log"
 	lab_spawn client "$2" "$LAB_BUILD/tests/tools/udp_flows" "$2" $LAB_VIP $FLOWS_PORT $UDP_N 100
-	flows_talk
+	flows_talk 3
 	"${config[@]}" draining active active disabled
 	lab_ctl reload >/dev/null
-	flows_talk
+	flows_talk 3
 	"${config[@]}" draining active active filling
 	lab_ctl reload >/dev/null
-	flows_talk
+	flows_talk 3
 	"${config[@]}" active draining draining draining
 	lab_ctl reload >/dev/null
-	flows_talk
+	flows_talk 3
 	lab_kill "$2"
 	tail -n 1 "$LAB/$2.log"
 	UDP_MOVED=$(awk '$1 == "flows" { print $6 }' "$LAB/$2.log")

@@ -23,15 +23,15 @@ flows_churn
 flows_hold some $((FLOWS_N / 2))
 lab_via 2*3 3 1
 lab_at 3 flows_change "${SECOND[@]}"
-flows_talk
+flows_talk 3
 flows_hold more $((FLOWS_N / 2))
 lab_via 3 1*2 2
-flows_talk
+flows_talk 3
 lab_at 3 flows_change "${FIRST[@]}"
 lab_via 2
 flows_talk 2
 lab_via 1 3*2
-flows_talk
+flows_talk 3
 sent_on=$(flows_helpers .outcomes.sent_on)
 flows_end "three views" "$sent_on packets sent on by helpers"
 [ "$sent_on" -gt 0 ] || lab_fail "no helper sent anything on: this lab sees nothing"

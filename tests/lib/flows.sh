@@ -119,8 +119,8 @@ flows_count()
 
 flows_figures()
 {
-	printf '%s: %d connections, %d messages, %d lost' "$1" $FLOWS_HELD $FLOWS_MESSAGES $FLOWS_LOST
-	[ $FLOWS_CAME = 0 ] || printf '; %d came and went, %d failed' $FLOWS_CAME $FLOWS_FAILED
+	printf '%s: %d connections, %d messages, %d lost' "$1" "$FLOWS_HELD" "$FLOWS_MESSAGES" "$FLOWS_LOST"
+	[ "$FLOWS_CAME" = 0 ] || printf '; %d came and went, %d failed' "$FLOWS_CAME" "$FLOWS_FAILED"
 	printf '%s\n' "${2:+; $2}"
 }
 
@@ -132,13 +132,13 @@ flows_end()
 	[ $((FLOWS_LOST + FLOWS_FAILED)) = 0 ] || lab_fail "$1: connections broke"
 }
 
-# flows_talk [ROUNDS]: until each connection that is not broken has had so many (3) echoes more.
+# flows_talk ROUNDS: until each connection that is not broken has had so many echoes more.
 flows_talk()
 {
 	local name until=()
 
 	for name in $FLOWS_NAMES; do
-		until+=("$name" $(($(flows_round "$name") + ${1:-3} + 1)))
+		until+=("$name" $(($(flows_round "$name") + $1 + 1)))
 	done
 	lab_wait_for 30 flows_reach "${until[@]}" || lab_fail "some connections do not talk"
 }
