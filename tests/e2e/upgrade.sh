@@ -103,12 +103,15 @@ done
 before=$(program) all=$(pins)
 lab_kill sluiced
 LAB_BUILD=$mine/next
-lab_sluiced -v 2>"$LAB/refused.log" && lab_fail "another layout was taken over"
-grep -q 'another layout.*--detach' "$LAB/refused.log" || lab_fail "it said: $(cat "$LAB/refused.log")"
+status=0
+lab_sluiced -v 2>"$LAB/refused.log" || status=$?
+LAB_BUILD=$mine
+[ $status = 1 ] || lab_fail "another layout was taken over (exit status $status)"
+grep -q 'another layout.*--detach' "$LAB/refused.log" ||
+	lab_fail "it said: $(tail -n 1 "$LAB/refused.log")"
 [ "$(program)" = "$before" ] || lab_fail "the program was changed"
 [ "$(pins)" = "$all" ] || lab_fail "pins were changed"
 flows_talk 3
-LAB_BUILD=$mine
 lab_sluiced_start
 flows_change "${FIRST[@]}"
 flows_talk 3
