@@ -70,7 +70,7 @@ static struct cost load(const char *name, struct model *model)
 	cost.instructions = info.xlated_prog_len / INSTRUCTION;
 	cost.jited = info.jited_prog_len;
 	cost.verified = info.verified_insns;
-	print_message("%-8s features %04x: %5u instructions, %6u bytes of machine code, %7u "
+	print_message("note: %-8s features %04x: %5u instructions, %6u bytes of machine code, %7u "
 		      "instructions verified, %.0f ms\n",
 		      name, cost.features, cost.instructions, cost.jited, cost.verified, cost.ms);
 	dryrun_free(dryrun);
