@@ -17,7 +17,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 BUILD=${1:?usage: tests/vm/run.sh BUILD [NAME...]}
 shift
-TESTS=${*:-xdp/ daemon/datapath|e2e/beside e2e/decap e2e/unit}
+TESTS=${*:-xdp/ e2e/decap|e2e/beside e2e/unit}
 CACHE=${SLUICE_VM_CACHE:-/var/tmp/sluice-vm}
 KERNELS=${SLUICE_VM_KERNELS:-6.1 6.12}
 PACKAGES=(qemu-system-x86 busybox-static kmod cpio xz-utils)
