@@ -114,7 +114,7 @@ static struct cost load_again(const char *name, struct dryrun *dryrun, uint32_t 
 	assert_non_null(object);
 	cost = load_object(object, without | SLUICE_FEATURE_TRACE);
 	bpf_object__close(object);
-	print_message("%-14s features %04x: %5u instructions, %6u bytes of machine code, %7u "
+	print_message("note: %-14s features %04x: %5u instructions, %6u bytes of machine code, %7u "
 		      "instructions verified, %.0f ms\n",
 		      name, cost.features, cost.instructions, cost.jited, cost.verified, cost.ms);
 	assert_true(cost.verified <= VERIFIED_MAX);
