@@ -274,17 +274,23 @@ static bool same_moves(const struct generations *a, const struct generations *b)
 	return true;
 }
 
-/* Puts the generations in force; on disk too, so that a restart goes on where this ends. */
-static void adopt_generations(struct engine *e, const struct model *model, struct generations *next)
+/*
+ * Writes down what is about to be in force, before packets meet it: a daemon that dies in between, and
+ * comes back with another config, must know whose the flows are that began meanwhile. 0, or -errno with a
+ * message; at start it is only logged, since the packets go on as they did.
+ */
+static int note_generations(struct engine *e, const struct model *model,
+			    const struct generations *next, struct diag *diag)
 {
-	_cleanup_(diag_fini) struct diag diag = {0};
-	bool same = same_moves(&e->generations, next);
+	_cleanup_(diag_fini) struct diag unsaved = {0};
 
-	generations_fini(&e->generations);
-	e->generations = *next;
-	*next = (struct generations){0};
-	if (!same && generations_save(&e->generations, model->state_dir, &diag))
-		log_diag(LOG_LEVEL_WARNING, &diag);
+	if (same_moves(&e->generations, next))
+		return 0;
+	if (e->model)
+		return generations_save(next, model->state_dir, diag);
+	if (generations_save(next, model->state_dir, &unsaved))
+		log_diag(LOG_LEVEL_WARNING, &unsaved);
+	return 0;
 }
 
 /* The plan was carried out: the candidate is in force. */
@@ -302,7 +308,9 @@ static void adopt(struct engine *e, const struct candidate *c, struct generation
 	plan_free(e->plan);
 	e->desired = desired;
 	e->plan = plan;
-	adopt_generations(e, c->model, generations);
+	generations_fini(&e->generations);
+	e->generations = *generations;
+	*generations = (struct generations){0};
 	if (e->model != c->model) {
 		model_free(e->model);
 		e->model = c->model;
@@ -312,8 +320,8 @@ static void adopt(struct engine *e, const struct candidate *c, struct generation
 	arm_settle_timer(e);
 }
 
-/* After a failed attempt: ways and program for the state in force. */
-static void restore(struct engine *e)
+/* After a failed attempt to bring @next into force: ways, program and files for the state in force. */
+static void restore(struct engine *e, const struct generations *next)
 {
 	_cleanup_(diag_fini) struct diag diag = {0};
 	struct sluice_settings settings;
@@ -326,7 +334,9 @@ static void restore(struct engine *e)
 	if (health_follow(e->health, e->model, &e->wishes))
 		diag_add(&diag, NULL, 0, "checks: %s", strerror(ENOMEM));
 	if (follow(e, e->model, &e->generations, &diag) || make_fit(e, &size, &settings, &diag) ||
-	    diag.n)
+	    diag.n ||
+	    (!same_moves(&e->generations, next) &&
+	     generations_save(&e->generations, e->model->state_dir, &diag)))
 		log_diag(LOG_LEVEL_ERROR, &diag);
 }
 
@@ -373,9 +383,11 @@ static int bring_into_force(struct engine *e, const struct candidate *c,
 	if (!err)
 		err = make_desired(e, c, &wishes, &next, &desired);
 	if (!err)
+		err = note_generations(e, c->model, &next, diag);
+	if (!err)
 		err = write_maps(e, c, desired, &plan, diag);
 	if (err) {
-		restore(e);
+		restore(e, &next);
 		if (!diag->n)
 			diag_add(diag, NULL, 0, "%s", strerror(-err));
 		return err;

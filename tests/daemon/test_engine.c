@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -560,6 +561,28 @@ static void a_refused_reload_changes_nothing(void **state)
 	assert_int_equal(unlink(lab.config), 0);
 	assert_int_equal(try_reload(), -EIO);
 	diag_fini(&lab.diag);
+}
+
+/* Whose flows are whose must be on disk before packets meet the new rings. */
+static void a_reload_that_cannot_be_written_down_changes_nothing(void **state)
+{
+	_cleanup_(snapshot_fini) struct snapshot before = {0}, after = {0};
+	char away[80];
+
+	(void)state;
+	start(plain);
+	before = snapshot();
+	snprintf(away, sizeof(away), "%s.away", lab.state_dir);
+	assert_int_equal(rename(lab.state_dir, away), 0);
+	assert_int_equal(mknod(lab.state_dir, S_IFREG | 0600, 0), 0); /* so that none is made */
+	write_config(CONFIG(V0, POOL("web", BACKEND("b", 2, "")), VIP("www", 80, "web")));
+	assert_int_equal(try_reload(), -ENOTDIR);
+	assert_true(lab.diag.n > 0);
+	diag_fini(&lab.diag);
+	after = snapshot();
+	assert_snapshots_equal(&before, &after);
+	assert_int_equal(unlink(lab.state_dir), 0);
+	assert_int_equal(rename(away, lab.state_dir), 0);
 	reload(CONFIG(V0, POOL("web", BACKEND("b", 2, "")), VIP("www", 80, "web")));
 	assert_string_equal(lab.told, "backend a of pool web: removed" STAYS "\n");
 }
@@ -1248,6 +1271,7 @@ int main(void)
 		TEST(a_reload_brings_what_is_new_and_keeps_ids),
 		TEST(a_reload_of_the_same_says_and_writes_nothing),
 		TEST(a_refused_reload_changes_nothing),
+		TEST(a_reload_that_cannot_be_written_down_changes_nothing),
 		TEST(what_takes_a_restart_is_refused),
 		TEST(interfaces_come_and_go_with_a_reload),
 		TEST(a_few_vips_take_the_place_of_many),
