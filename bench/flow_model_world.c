@@ -268,7 +268,7 @@ static void break_flow(struct fm_world *w, struct fm_flow *f, uint32_t at, uint3
 	}
 	loss = classify(w, f, at, slot);
 	w->losses[loss]++;
-	w->counted_broken += f->counted;
+	w->counted_broken += f->counted && loss != FM_LOSS_DRAINED;
 	if (loss == FM_LOSS_WRONG && !w->quiet)
 		report(w, f, at, slot, loss);
 }

@@ -85,11 +85,17 @@ void running_fini(struct running *running)
 
 /* --------------------------------------------------------------------------------------- writing */
 
+struct old_slot {
+	uint32_t at; /* counted from the maps' beginning */
+	uint32_t word;
+};
+
 /* What a step found, to be put back; rows know it themselves. */
 struct before {
 	struct plan_backend backend;
 	struct sluice_target target;
-	uint32_t *slots; /* of a live ring, all of them */
+	struct old_slot *slots; /* of a live ring, those that changed */
+	uint32_t n_slots;
 };
 
 /* Word by word, each at once: a packet never sees half a MAC address. */
@@ -138,34 +144,33 @@ static void write_backend(struct datapath *dp, const struct plan_backend *step,
 static int write_ring(struct datapath *dp, const struct plan *plan, const struct plan_ring *ring,
 		      struct plan_words *cache, struct before *before)
 {
-	struct slots slots = slots_of(dp);
 	const uint32_t *words = plan_words_get(cache, plan, ring);
+	struct slots slots = slots_of(dp);
 
-	if (!words)
+	/* Nobody looks at a ring that is not live yet. */
+	if (ring->live)
+		before->slots = calloc(ring->changed, sizeof(*before->slots));
+	if (!words || (ring->live && !before->slots))
 		return -ENOMEM;
-	if (ring->live) {
-		before->slots = malloc(ring->owners->ring->size * sizeof(*before->slots));
-		if (!before->slots)
-			return -ENOMEM;
-	}
 	for (uint32_t i = 0; i < ring->owners->ring->size; i++) {
 		uint32_t now = slots_get(&slots, ring->base + i);
 		uint32_t word = plan_word(ring, words[i], now);
 
-		if (ring->live)
-			before->slots[i] = now;
-		if (now != word)
-			slots_set(&slots, ring->base + i, word);
+		if (now == word)
+			continue;
+		if (ring->live && before->n_slots < ring->changed)
+			before->slots[before->n_slots++] = (struct old_slot){ring->base + i, now};
+		slots_set(&slots, ring->base + i, word);
 	}
 	return 0;
 }
 
-static void restore_ring(struct datapath *dp, const struct plan_ring *ring, const uint32_t *before)
+static void restore_ring(struct datapath *dp, const struct before *before)
 {
 	struct slots slots = slots_of(dp);
 
-	for (uint32_t i = 0; before && i < ring->owners->ring->size; i++)
-		slots_set(&slots, ring->base + i, before[i]);
+	for (uint32_t i = 0; i < before->n_slots; i++)
+		slots_set(&slots, before->slots[i].at, before->slots[i].word);
 }
 
 static void write_target(struct datapath *dp, uint32_t index, const struct sluice_target *target,
@@ -225,7 +230,7 @@ static void undo_step(struct datapath *dp, const struct plan *plan, const struct
 		write_backend(dp, &before->backend, &ignored);
 		break;
 	case PLAN_RING:
-		restore_ring(dp, &plan->rings[step->index], before->slots);
+		restore_ring(dp, before);
 		break;
 	case PLAN_TARGET:
 		write_target(dp, plan->targets[step->index].index, &before->target, NULL);

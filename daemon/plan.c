@@ -332,7 +332,7 @@ void plan_words_fini(struct plan_words *w)
 	*w = (struct plan_words){0};
 }
 
-static uint64_t count_changed(const struct plan_ring *ring, const uint32_t *words,
+static uint32_t count_changed(const struct plan_ring *ring, const uint32_t *words,
 			      const struct slots *running)
 {
 	uint32_t changed = 0;
@@ -351,7 +351,7 @@ static int add_ring(struct planner *p, const struct plan_ring *ring)
 	const uint32_t *words = plan_words_get(&p->words, p->plan, ring);
 	struct plan *plan = p->plan;
 	struct plan_ring *list;
-	uint64_t changed;
+	uint32_t changed;
 
 	if (!words)
 		return -ENOMEM;
@@ -364,6 +364,7 @@ static int add_ring(struct planner *p, const struct plan_ring *ring)
 		return -ENOMEM;
 	plan->rings = list;
 	list[plan->n_rings - 1] = *ring;
+	list[plan->n_rings - 1].changed = changed;
 	return add_step(plan, PLAN_RING, plan->n_rings);
 }
 

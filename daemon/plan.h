@@ -69,8 +69,9 @@ struct plan_backend {
 /* A ring to be written: which slots differ is found while writing. */
 struct plan_ring {
 	const struct owners *owners;
-	uint32_t base; /* slot where the ring begins */
-	bool live;     /* packets use it already */
+	uint32_t base;    /* slot where the ring begins */
+	uint32_t changed; /* so many slots differ */
+	bool live;        /* packets use it already */
 };
 
 struct plan_target {
