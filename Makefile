@@ -29,7 +29,7 @@ BPF_CFLAGS = -O2 -g -fno-strict-aliasing -target bpf -mcpu=v3 -std=gnu11 $(filte
 
 LIBS_config = -lconfig
 LIBS_control = -ljansson $(LIBS_config)
-LIBS_daemon = -lxdp -lbpf -lmnl -lpcap -lsystemd $(LIBS_control)
+LIBS_daemon = -lxdp -lbpf -lmnl -lpcap -lsystemd -lcurl -lresolv $(LIBS_control)
 
 config_SRC := $(wildcard config/*.c)
 control_SRC := $(filter-out control/sluicectl.c,$(wildcard control/*.c))
@@ -48,10 +48,10 @@ CONTROL_A := $(B)/control.a $(CONFIG_A)
 DAEMON_A := $(B)/daemon.a $(CONTROL_A)
 
 # Those of bench/ have a main of their own, the rest of it is theirs together.
-bench_MAIN := bench/xdp_bench.c bench/ring_bench.c bench/plan_bench.c bench/live.c
+bench_MAIN := bench/xdp_bench.c bench/ring_bench.c bench/plan_bench.c bench/check_bench.c bench/live.c
 flow_model_SRC := $(wildcard bench/flow_model*.c)
 bench_SRC := $(filter-out $(bench_MAIN) $(flow_model_SRC) %.bpf.c,$(wildcard bench/*.c))
-BENCHES := $(B)/xdp-bench $(B)/ring-bench $(B)/plan-bench $(B)/xdp-live $(B)/flow-model
+BENCHES := $(B)/xdp-bench $(B)/ring-bench $(B)/plan-bench $(B)/check-bench $(B)/xdp-live $(B)/flow-model
 
 PROGRAMS := $(B)/sluiced $(B)/sluicectl $(B)/sluice-helper
 
@@ -117,6 +117,7 @@ $(UNITS): %: %.o
 $(B)/xdp-bench: $(B)/bench/xdp_bench.o
 $(B)/ring-bench: $(B)/bench/ring_bench.o
 $(B)/plan-bench: $(B)/bench/plan_bench.o
+$(B)/check-bench: $(B)/bench/check_bench.o
 $(B)/xdp-live: $(B)/bench/live.o
 $(B)/flow-model: $(call obj,$(flow_model_SRC))
 $(BENCHES): $(B)/bench.a $(DAEMON_A)
@@ -125,6 +126,9 @@ $(call obj,$(bench_SRC) $(bench_MAIN)) $(unit_bench:=.o): | $(BENCH_SKELS)
 
 $(TOOLS): %: %.o
 $(B)/tests/tools/beside: LIBS = -lxdp -lbpf
+$(B)/tests/tools/probe_path: $(DAEMON_A)
+$(B)/tests/tools/probe_path: LIBS = $(LIBS_daemon)
+$(B)/tests/tools/flood: LIBS = -lbpf
 $(B)/tests/tools/frames: $(B)/testlib.a $(CONFIG_A)
 $(B)/tests/tools/frames: LIBS = $(LIBS_config) -lcmocka
 

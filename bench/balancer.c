@@ -59,12 +59,17 @@ static int load_text(struct model **out, const char *text, struct diag *diag)
 	return load_file(out, path, diag);
 }
 
-static void turn_down(struct desired *d, const char *pool, const char *backend)
+static struct desired_health health(const void *ctx, const struct model_vip *vip,
+				    const struct model_pool *pool,
+				    const struct model_backend *backend)
 {
-	for (size_t i = 0; i < d->n_backends; i++)
-		if (strcmp(d->backends[i].pool->name, pool) == 0 &&
-		    strcmp(d->backends[i].backend->name, backend) == 0)
-			d->backends[i].up = false;
+	const struct candidate *c = ctx;
+
+	(void)vip;
+	return (struct desired_health){
+		.up = !c->down || strcmp(pool->name, c->down_pool) != 0 ||
+		      strcmp(backend->name, c->down) != 0,
+	};
 }
 
 static int make_desired(struct balancer *b, struct candidate *c, struct desired **out)
@@ -77,6 +82,8 @@ static int make_desired(struct balancer *b, struct candidate *c, struct desired 
 		.generations = &c->generations,
 		.ports = ports,
 		.rings = &b->rings,
+		.health = health,
+		.health_ctx = c,
 	};
 	int err = ports ? 0 : -ENOMEM;
 
@@ -88,8 +95,6 @@ static int make_desired(struct balancer *b, struct candidate *c, struct desired 
 				       time(NULL));
 	if (!err)
 		err = desired_build(out, &input);
-	if (!err && c->down)
-		turn_down(*out, c->down_pool, c->down);
 	return err;
 }
 

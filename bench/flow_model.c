@@ -30,7 +30,7 @@ static const char usage[] =
 	"  --[no-]helper  backends with or without sluice-helper (without)\n"
 	"  --flows N      flows at a time (3000)\n"
 	"  --policy P     sluice, or the same changes with another way to choose\n"
-	"  --age S        flow_age (30)\n"
+	"  --age S        flows.tcp_age_s (3600)\n"
 	"  --orderly      one declared change at a time, each after the one before has settled\n"
 	"  --table        losses of all policies by scenario, as Markdown\n";
 
@@ -313,7 +313,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct options o = {
-		.seed = 1, .seconds = 10, .balancers = 1, .flows = 3000, .age_s = MODEL_FLOW_AGE_S};
+		.seed = 1, .seconds = 10, .balancers = 1, .flows = 3000, .age_s = MODEL_TCP_AGE_S};
 	int err = parse_options(&o, argc, argv);
 
 	if (err) {

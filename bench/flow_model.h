@@ -179,7 +179,7 @@ struct fm_flow {
 /* Why a flow was broken: the first should not happen, the others are stated limits. */
 enum fm_loss {
 	FM_LOSS_WRONG,
-	FM_LOSS_IDLE,     /* silent for longer than the table's age, in a slot that moved */
+	FM_LOSS_IDLE,     /* silent for longer than a TCP connection's age, in a slot that moved */
 	FM_LOSS_DRAINED,  /* its backend left, and the settle time is over */
 	FM_LOSS_OUTLIVED, /* its slot moved, and the settle time is over */
 	FM_LOSS_UNSEEN,   /* came to a balancer that did not know it, and there is no helper */
@@ -208,6 +208,7 @@ struct fm_world {
 	struct fm_declared declared[FM_BACKENDS];
 	double left[FM_BACKENDS];     /* when it last took no new flows any more */
 	double disabled[FM_BACKENDS]; /* flows that began by then ended with it */
+	double expired[FM_BACKENDS];  /* ... lost it when it was removed after its time */
 	struct fm_version **versions;
 	size_t n_versions;
 	struct fm_flow *flows;

@@ -13,7 +13,9 @@
 #include "bench/flow_model.h"
 #include "config/cleanup.h"
 #include "config/hint.h"
+#include "daemon/flow_table.h"
 #include "daemon/layout.h"
+#include "daemon/settle.h"
 
 #define TARGETS 4
 #define ROWS_ROOM 256
@@ -80,7 +82,8 @@ struct fm_version *fm_version_new(const struct fm_declared *declared, uint32_t r
 		.interfaces = &v->interface,
 		.n_interfaces = 1,
 		.limits = {.vips = 4, .backends = FM_IDS - 1, .flows = FM_FLOW_LINES * 8},
-		.flow_age_s = age_s,
+		.flow_age_s = MODEL_FLOW_AGE_S,
+		.tcp_age_s = age_s,
 		.settle_s = FM_SETTLE_S,
 		.pools = &v->pool,
 		.n_pools = 1,
@@ -151,12 +154,17 @@ static bool nexthop(const void *ctx, const struct sluice_addr *addr, struct link
 	return true;
 }
 
-static void write_slots(struct fm_balancer *b, const struct plan *plan,
-			const struct plan_ring *ring, double now)
+static int write_slots(struct fm_balancer *b, const struct plan *plan, const struct plan_ring *ring,
+		       double now)
 {
+	_cleanup_(plan_words_fini) struct plan_words cache = {0};
+	const uint32_t *words = plan_words_get(&cache, plan, ring);
+
+	if (!words)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < ring->owners->ring->size; i++) {
 		uint32_t before = slots_get(&b->maps.slots, ring->base + i);
-		uint32_t word = plan_slot(plan, ring, i, before);
+		uint32_t word = plan_word(ring, words[i], before);
 
 		if (before == word)
 			continue;
@@ -165,6 +173,7 @@ static void write_slots(struct fm_balancer *b, const struct plan *plan,
 			(FM_CHANGES - 1) * sizeof(struct fm_change));
 		b->changes[i][0] = (struct fm_change){now, word};
 	}
+	return 0;
 }
 
 static void purge(struct fm_balancer *b, uint32_t id)
@@ -209,8 +218,7 @@ static int do_step(struct fm_balancer *b, const struct plan *plan, const struct 
 		b->names[backend->id] = backend->name;
 		return 0;
 	case PLAN_RING:
-		write_slots(b, plan, &plan->rings[step->index], now);
-		return 0;
+		return write_slots(b, plan, &plan->rings[step->index], now);
 	case PLAN_TARGET:
 		b->targets[plan->targets[step->index].index] = plan->targets[step->index].target;
 		return 0;
@@ -331,59 +339,54 @@ int fm_balancer_restart(struct fm_balancer *b, double now)
 
 /* ---------------------------------------------------------------------------------------- settling */
 
-static bool is_owner(const struct fm_balancer *b, const struct desired_owners *o, uint32_t id)
-{
-	for (size_t i = 0; i < b->version->pool.n_backends; i++)
-		if (b->plan->backend_ids[o->first + i] == id)
-			return true;
-	for (size_t i = 0; o->old && i < o->n_old; i++)
-		if (b->plan->backend_ids[o->old_members[i]] == id)
-			return true;
-	return false;
-}
-
 /* The engine's question: is a live flow with another backend than its slot's owner? */
-static bool needs_old(const struct fm_balancer *b, double now)
+static int needs_old(const struct fm_balancer *b, double now, bool *needs)
 {
-	const struct desired_owners *o = &b->desired->vips[0].owners;
+	_cleanup_(settle_fini) struct settle settle = {0};
 	uint16_t ticks = (uint16_t)((uint64_t)(now * 1e9) >> SLUICE_TICK_SHIFT);
+	int err =
+		settle_init(&settle, b->desired, &b->desired->vips[0].owners, b->plan->backend_ids);
 
-	for (uint32_t i = 0; i < FM_FLOW_LINES * SLUICE_FLOW_WAYS; i++) {
-		uint64_t entry = b->maps.flows[i / SLUICE_FLOW_WAYS].entry[i % SLUICE_FLOW_WAYS];
-		uint32_t id = SLUICE_FLOW_BACKEND(entry), slot = SLUICE_FLOW_SLOT(entry), cur,
-			 other;
+	*needs = false;
+	for (uint32_t i = 0; !err && !*needs && i < FM_FLOW_LINES * SLUICE_FLOW_WAYS; i++) {
+		uint32_t way = i % SLUICE_FLOW_WAYS;
+		uint64_t entry = b->maps.flows[i / SLUICE_FLOW_WAYS].entry[way];
+		uint32_t age =
+			flow_table_age(&b->maps.settings, entry, way < SLUICE_FLOW_ESTABLISHED);
 
-		if (!id ||
-		    (uint16_t)(ticks - SLUICE_FLOW_TIME(entry)) > b->maps.settings.flow_age ||
-		    slot >= o->ring->size)
-			continue;
-		desired_slot(b->desired, o, slot, &cur, &other);
-		if ((cur == DESIRED_NOBODY || b->plan->backend_ids[cur] != id) &&
-		    is_owner(b, o, id))
-			return true;
+		*needs = SLUICE_FLOW_BACKEND(entry) &&
+			 (uint16_t)(ticks - SLUICE_FLOW_TIME(entry)) <= age &&
+			 settle_needs_old(&settle, SLUICE_FLOW_SLOT(entry),
+					  SLUICE_FLOW_BACKEND(entry));
 	}
-	return false;
+	return err;
 }
 
 int fm_balancer_tick(struct fm_balancer *b, double now)
 {
 	_cleanup_(generations_fini) struct generations next = {0};
-	const struct generation_vip *v = generations_find(&b->generations, "web");
+	const struct generation_vip *v = generations_find(&b->generations, "web", NULL);
 	int64_t time = (int64_t)now;
-	bool early;
-	int err;
+	bool needs = false;
+	int err = 0;
 
 	if (!v || !v->moving || time % SETTLE_LOOK_S)
 		return 0;
-	early = time < v->limit;
-	if (early && (time < v->soonest || needs_old(b, now)))
-		return 0;
+	if (time < v->leave && time < v->limit) {
+		if (time < v->soonest)
+			return 0;
+		err = needs_old(b, now, &needs);
+		if (err || needs)
+			return err;
+	}
 	err = generations_next(&next, &b->generations, &b->version->model, &no_wishes, time);
 	if (err)
 		return err;
-	generations_settle(&next, "web", time);
-	b->settled = now;
-	b->early = early;
+	if (time < v->leave || time >= v->limit) {
+		generations_settle(&next, "web", time);
+		b->settled = now;
+		b->early = time < v->limit;
+	}
 	return bring_into_force(b, b->version, &next, now);
 }
 

@@ -109,7 +109,7 @@ static int measure(size_t scenario, enum trouble trouble, size_t column, uint64_
 		.policy = columns[column].policy,
 		.helper = columns[column].helper,
 		.quiet = true,
-		.age_s = MODEL_FLOW_AGE_S,
+		.age_s = MODEL_TCP_AGE_S,
 		.ring_size = MODEL_RING_SIZE_DEFAULT,
 	};
 	int err = fm_world_init(&w, BACKENDS, 1, n_flows);

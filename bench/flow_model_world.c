@@ -162,7 +162,9 @@ static enum fm_loss classify(const struct fm_world *w, const struct fm_flow *f, 
 {
 	const struct fm_balancer *b = w->balancers[at];
 	const struct fm_change *changes = b->changes[slot];
-	bool seen = f->through[at] == w->serial[at];
+	/* A handshake is known for a while only; its other packets may have gone through others. */
+	bool seen = f->through[at] == w->serial[at] &&
+		    (f->last[at] > f->began || w->now - f->began <= MODEL_FLOW_AGE_S);
 	bool idle = seen && w->now - f->last[at] > w->age_s;
 	uint32_t word = slots_get(&b->maps.slots, b->maps.vip.ring.base + slot),
 		 id = id_of(b, f->backend);
@@ -173,11 +175,14 @@ static enum fm_loss classify(const struct fm_world *w, const struct fm_flow *f, 
 		return f->guessed[at] == w->serial[at] ? FM_LOSS_GUESSED
 		       : f->reused && !seen            ? FM_LOSS_UNNAMED
 						       : FM_LOSS_WRONG;
+	/* With the ports of a flow that was there just before it may have begun after that. */
+	if (f->began <= w->expired[f->backend] ||
+	    (!is_member(b->version, f->backend) &&
+	     (w->now - w->left[f->backend] >= FM_SETTLE_S - 1 || f->began > w->left[f->backend])))
+		return FM_LOSS_DRAINED;
 	idle = idle && tracked_since(changes, f->last[at]);
 	if (idle && !w->helper)
 		return FM_LOSS_IDLE;
-	if (!is_member(b->version, f->backend) && w->now - w->left[f->backend] >= FM_SETTLE_S - 1)
-		return FM_LOSS_DRAINED;
 	if (!(word & SLUICE_SLOT_TRACK) && moved > 0 && b->settled - moved >= FM_SETTLE_S - 1)
 		return FM_LOSS_OUTLIVED;
 	if (seen && !idle)
@@ -318,7 +323,7 @@ bool fm_world_moves(const struct fm_world *w)
 	for (uint32_t i = 0; i < FM_BALANCERS; i++)
 		if (w->serial[i] &&
 		    (isfinite(w->learns[i]) ||
-		     generations_find(&w->balancers[i]->generations, "web")->moving))
+		     generations_find(&w->balancers[i]->generations, "web", NULL)->moving))
 			return true;
 	return false;
 }
@@ -384,10 +389,13 @@ int fm_world_declare(struct fm_world *w, const char *what, double spread)
 	w->versions[w->n_versions++] = v;
 	for (uint32_t i = 0; i < FM_BACKENDS; i++)
 		if (last && is_member(last, i) && !is_member(v, i))
-			w->left[i] = w->now + spread;
-	for (uint32_t i = 0; i < FM_BACKENDS; i++)
+			w->left[i] = w->now;
+	for (uint32_t i = 0; i < FM_BACKENDS; i++) {
 		if (w->declared[i].there && w->declared[i].state == MODEL_STATE_DISABLED)
 			w->disabled[i] = w->now + spread;
+		if (last && !is_member(last, i) && w->now - w->left[i] >= FM_SETTLE_S - 1)
+			w->expired[i] = w->now;
+	}
 	for (uint32_t i = 0; i < FM_BALANCERS; i++)
 		if (w->serial[i])
 			w->learns[i] = w->now + fm_below(&w->random, 1000) / 1000.0 * spread;
@@ -484,7 +492,7 @@ int fm_world_init(struct fm_world *w, uint32_t n_backends, uint32_t n_balancers,
 	for (uint32_t i = 0; i < FM_BACKENDS; i++)
 		w->declared[i] = (struct fm_declared){i < n_backends, MODEL_STATE_ACTIVE, 100};
 	for (uint32_t i = 0; i < FM_BACKENDS; i++)
-		w->disabled[i] = -1;
+		w->disabled[i] = w->expired[i] = -1;
 	for (uint32_t i = 0; i < FM_BALANCERS; i++)
 		w->learns[i] = INFINITY;
 	err = fm_world_declare(w, " the first", 0);

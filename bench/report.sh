@@ -47,6 +47,7 @@ measure()
 	run xdp "$build/xdp-bench" -j $quick
 	run ring "$build/ring-bench" -j $quick
 	run plan "$build/plan-bench" -j $quick
+	run check "$build/check-bench" -j $quick
 	SLUICE_BUILD=$(realpath "$build") run veth bench/pktgen.sh --veth -j --count $count --cores "1" \
 		--flows "1 100000" --sizes "64 512 1514"
 }
@@ -98,7 +99,8 @@ goal_table()
 	echo
 	echo "| | goal | measured | |"
 	echo "|---|---|---|---|"
-	jq -rn --slurpfile xdp "$out/xdp.json" --slurpfile ring "$out/ring.json" --slurpfile plan "$out/plan.json" '
+	jq -rn --slurpfile xdp "$out/xdp.json" --slurpfile ring "$out/ring.json" --slurpfile plan "$out/plan.json" \
+		--slurpfile check "$out/check.json" '
 		($xdp[0].scenarios | map({key: .name, value: .}) | from_entries) as $s
 		| ($plan[0].setups) as $plans
 		| def ns($name): $s[$name].programs.sluice.ns;
@@ -128,7 +130,9 @@ goal_table()
 		(setup(10; 1) | most("maps of 10 VIPs x 100 backends"; 32; .map_bytes / 1048576; " MiB")),
 		($plans[] | select(.vips >= 1000)
 			| most("\(.vips) VIPs, pools: \(.pools) x \(.backends) backends, cold start"; 10000; .steps.cold_start.total_ms; " ms"),
-			  most("\(.vips) VIPs, pools: \(.pools) x \(.backends) backends, reload of one backend"; 1000; .steps.reload_one_backend.total_ms; " ms"))
+			  most("\(.vips) VIPs, pools: \(.pools) x \(.backends) backends, reload of one backend"; 1000; .steps.reload_one_backend.total_ms; " ms")),
+		($check[0] | .checks as $n | .interval_ms as $ms | .kinds[]
+			| most("\($n) \(.kind) checks every \($ms) ms"; {tcp: 40, http: 100}[.kind]; .cpu * 100; " % of a CPU"))
 	'
 }
 
@@ -159,6 +163,19 @@ plan_table()
 	' "$out/plan.json"
 }
 
+check_table()
+{
+	echo
+	jq -r '"\(.checks) health checks every \(.interval_ms) ms, from one thread."' "$out/check.json"
+	echo
+	echo "| kind | CPU, % | CPU, us/probe | probes | failed | median, ms | begun in 100 ms |"
+	echo "|---|---|---|---|---|---|---|"
+	jq -r '
+		def round1: . * 10 | round / 10;
+		.kinds[] | "| \(.kind) | \(.cpu * 100 | round1) | \(.cpu * .seconds * 1000000 / .probes | round1) | \(.probes) | \(.failed + .unknown) | \(.median_ms * 100 | round / 100) | \(.started_per_100ms_min) .. \(.started_per_100ms_max) |"
+	' "$out/check.json"
+}
+
 veth_table()
 {
 	echo
@@ -187,6 +204,9 @@ report()
 	echo
 	echo "### Changes"
 	plan_table
+	echo
+	echo "### Health checks"
+	check_table
 	echo
 	echo "### Whole packets"
 	veth_table

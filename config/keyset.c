@@ -6,7 +6,6 @@
 #include "config/keyset.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,6 +74,15 @@ int keyset_add(struct keyset *set, const void *key, size_t *number)
 	*number = set->n++;
 	*slot = (uint32_t)set->n;
 	return 1;
+}
+
+bool keyset_find(const struct keyset *set, const void *key, size_t *number)
+{
+	uint32_t slot = set->n ? *find_slot(set, key) : 0;
+
+	if (slot)
+		*number = slot - 1;
+	return slot;
 }
 
 void *keyset_room(void *array, size_t n, size_t size)

@@ -6,6 +6,7 @@
 #ifndef SLUICE_CONFIG_KEYSET_H
 #define SLUICE_CONFIG_KEYSET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,9 @@ struct keyset {
 
 /* The number of @key into @number. 1: it is new; 0: it was there; -ENOMEM: nothing changed. */
 int keyset_add(struct keyset *set, const void *key, size_t *number);
+
+/* Is @key there? Its number into @number. */
+bool keyset_find(const struct keyset *set, const void *key, size_t *number);
 
 /*
  * For the array that goes with a set: @array of @n elements of @size bytes with room for one more,

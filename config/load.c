@@ -25,6 +25,7 @@
 #define FRAGMENTS_MAX 1048576
 #define SOURCES_MAX 10000000
 #define AGE_MAX_S 3600
+#define TCP_AGE_MAX_S 43200
 #define RATE_MAX 1000000
 
 static void owners_fini(struct owners *owners)
@@ -55,8 +56,8 @@ void load_check_limit(struct keys *k, const config_setting_t *s, size_t before, 
 {
 	if (before <= limit && before + n > limit)
 		keys_error(k, config_setting_get_elem(s, (unsigned int)(limit - before)),
-			   "more than %u %s in all; limits = { %s = N; } raises the limit", limit,
-			   what, what);
+			   "the limit of %s is %u in all; limits = { %s = N; } raises it", what,
+			   limit, what);
 }
 
 /* ----------------------------------------------------------------------------------- interfaces */
@@ -215,9 +216,17 @@ static void flows_age_s(struct keys *k, const config_setting_t *s, void *object)
 	take_unsigned(k, s, 1, AGE_MAX_S, &model->flow_age_s);
 }
 
+static void flows_tcp_age_s(struct keys *k, const config_setting_t *s, void *object)
+{
+	struct model *model = object;
+
+	take_unsigned(k, s, 1, TCP_AGE_MAX_S, &model->tcp_age_s);
+}
+
 static const struct key flows_keys[] = {
 	{"size", KEY_NUMBER, false, flows_size},
 	{"age_s", KEY_NUMBER, false, flows_age_s},
+	{"tcp_age_s", KEY_NUMBER, false, flows_tcp_age_s},
 };
 
 static const struct key_group flows_group = {
@@ -335,6 +344,7 @@ static void top_init(struct keys *k, const config_setting_t *s, void *object)
 					      .flows = MODEL_LIMIT_FLOWS,
 					      .fragments = MODEL_LIMIT_FRAGMENTS};
 	model->flow_age_s = MODEL_FLOW_AGE_S;
+	model->tcp_age_s = MODEL_TCP_AGE_S;
 	model->settle_s = MODEL_SETTLE_S;
 	model->echo_rate = MODEL_ECHO_RATE;
 	model->error_rate = MODEL_ERROR_RATE;

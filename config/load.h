@@ -23,8 +23,8 @@
  * Reads @path into a new model, which the caller frees with model_free().
  * 0; -ENOMEM; -EIO: the file cannot be read; -EINVAL: it has errors. After -EIO and -EINVAL
  * @diag holds at least one message, in the order of the lines, and @out is untouched. @diag stays
- * as it was otherwise. Looks at nothing but the files and the group database: whether an
- * interface exists is asked when it is used.
+ * as it was otherwise. Looks at nothing but the files (programs and certificates of checks must be
+ * there, too) and the group database: whether an interface exists is asked when it is used.
  */
 int load_file(struct model **out, const char *path, struct diag *diag);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the parts of the loader share, and nobody else: load.c has the top and what is small,
- * load_pool.c the pools, load_hint.c the numbers of backends in hints, load_vip.c the VIPs,
- * load_client.c the client prefixes of a VIP.
+ * load_pool.c the pools, load_check*.c their checks, load_hint.c the numbers of backends in hints,
+ * load_vip.c the VIPs, load_client.c the client prefixes of a VIP.
  */
 #ifndef SLUICE_CONFIG_LOAD_PARTS_H
 #define SLUICE_CONFIG_LOAD_PARTS_H
@@ -70,8 +70,9 @@ struct load {
 	bool clients_full; /* there were more than may be, which was said */
 };
 
-extern const struct key_group pool_group; /* -> struct model_pool */
-extern const struct key_group vip_group;  /* -> struct model_vip */
+extern const struct key_group pool_group;  /* -> struct model_pool */
+extern const struct key_group vip_group;   /* -> struct model_vip */
+extern const struct key_group check_group; /* -> struct model_check */
 
 /* Of @n elements of list @s, after @before others, none may be beyond @limit. */
 void load_check_limit(struct keys *k, const config_setting_t *s, size_t before, size_t n,
@@ -83,6 +84,32 @@ const struct model_pool *load_find_pool(struct keys *k, struct suggest *near);
 /* The backend called near->word in @pool; likewise. */
 const struct model_backend *load_find_backend(struct keys *k, const struct model_pool *pool,
 					      struct suggest *near);
+
+#define CHECK_QUERY_TYPE 1u /* A: what DNS is asked for by default */
+
+/* Setters for the keys of checks by HTTP, UDP and DNS. */
+void check_http_method(struct keys *k, const config_setting_t *s, void *object);
+void check_http_path(struct keys *k, const config_setting_t *s, void *object);
+void check_http_host(struct keys *k, const config_setting_t *s, void *object);
+void check_http_headers(struct keys *k, const config_setting_t *s, void *object);
+void check_http_status(struct keys *k, const config_setting_t *s, void *object);
+void check_http_body(struct keys *k, const config_setting_t *s, void *object);
+void check_http_http2(struct keys *k, const config_setting_t *s, void *object);
+void check_udp_payload(struct keys *k, const config_setting_t *s, void *object);
+void check_udp_payload_hex(struct keys *k, const config_setting_t *s, void *object);
+void check_udp_expect(struct keys *k, const config_setting_t *s, void *object);
+void check_udp_expect_hex(struct keys *k, const config_setting_t *s, void *object);
+void check_dns_query(struct keys *k, const config_setting_t *s, void *object);
+void check_dns_query_type(struct keys *k, const config_setting_t *s, void *object);
+
+/* All keys of a check by HTTP were read: defaults for those that it has not. */
+void check_http_finish(struct keys *k, struct model_check *check);
+
+/* All keys of the check by UDP, the group @s, were read. */
+void check_udp_finish(struct keys *k, const config_setting_t *s);
+
+/* The VIP, the group @s, has a port for the probes of its targets' checks, or they have one. */
+void load_check_vip(struct keys *k, const config_setting_t *s, const struct model_vip *vip);
 
 /*
  * The owner of @key; NULL: from now on that is @backend, by the setting @s, or there is no memory, which

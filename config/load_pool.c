@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pools: their backends, check and tunnel. What is kept of them lets VIPs find pools and backends
+ * Pools: their backends and tunnel; their check is in load_check.c. What is kept of them lets VIPs find pools and backends
  * by name, and tells whose a server id is.
  */
 #include "config/load_parts.h"
@@ -13,6 +13,7 @@
 
 #include "config/take.h"
 
+#define SLOW_START_MAX_S 3600u
 #define MEMBER_KEY_MAX (2 * SLUICE_NAME_MAX)
 
 /* "POOL/BACKEND", which is one of a kind: names have no "/". false: these are no names. */
@@ -186,25 +187,6 @@ static const struct key_group backend_group = {
 	.finish = hint_finish,
 };
 
-static void check_type(struct keys *k, const config_setting_t *s, void *object)
-{
-	static const char *const types[] = {[MODEL_CHECK_NONE] = "none"};
-	struct model_check *check = object;
-	int type = keys_word(k, s, types, N_ELEMENTS(types));
-
-	if (type >= 0)
-		check->type = (enum model_check_type)type;
-}
-
-static const struct key check_keys[] = {
-	{"type", KEY_STRING, true, check_type},
-};
-
-static const struct key_group check_group = {
-	.what = "check",
-	GROUP_KEYS(check_keys),
-};
-
 static void tunnel_init(struct keys *k, const config_setting_t *s, void *object)
 {
 	struct model_tunnel *tunnel = object;
@@ -288,8 +270,10 @@ static void pool_init(struct keys *k, const config_setting_t *s, void *object)
 	struct model_pool *pool = object;
 	struct source_place place = keys_place(k, s);
 
-	*pool = (struct model_pool){
-		.check.type = MODEL_CHECK_NONE, .file = place.file, .line = place.line};
+	*pool = (struct model_pool){.check.type = MODEL_CHECK_NONE,
+				    .panic = MODEL_PANIC,
+				    .file = place.file,
+				    .line = place.line};
 }
 
 static void pool_name(struct keys *k, const config_setting_t *s, void *object)
@@ -314,22 +298,25 @@ static void pool_backends(struct keys *k, const config_setting_t *s, void *objec
 	ld->n_backends += pool->n_backends;
 }
 
-/* A check of a kind that comes later says only this, not that its keys are unknown. */
 static void pool_check(struct keys *k, const config_setting_t *s, void *object)
 {
-	static const char *const later[] = {"tcp", "http", "https", "udp", "dns", "exec", "agent"};
 	struct model_pool *pool = object;
-	const char *type = "";
 
-	config_setting_lookup_string(s, "type", &type);
-	for (size_t i = 0; i < N_ELEMENTS(later); i++) {
-		if (!strcmp(type, later[i])) {
-			keys_error(k, config_setting_get_member(s, "type"),
-				   "check type \"%s\" is not supported yet, use \"none\"", type);
-			return;
-		}
-	}
 	keys_group(k, s, &check_group, &pool->check);
+}
+
+static void pool_slow_start(struct keys *k, const config_setting_t *s, void *object)
+{
+	struct model_pool *pool = object;
+
+	take_unsigned(k, s, 0, SLOW_START_MAX_S, &pool->slow_start_s);
+}
+
+static void pool_panic(struct keys *k, const config_setting_t *s, void *object)
+{
+	struct model_pool *pool = object;
+
+	take_unsigned(k, s, 0, 100, &pool->panic);
 }
 
 static void pool_tunnel(struct keys *k, const config_setting_t *s, void *object)
@@ -389,6 +376,8 @@ static const struct key pool_keys[] = {
 	{"name", KEY_STRING, true, pool_name},
 	{"backends", KEY_LIST, false, pool_backends},
 	{"check", KEY_GROUP, false, pool_check},
+	{"slow_start_s", KEY_NUMBER, false, pool_slow_start},
+	{"panic", KEY_NUMBER, false, pool_panic},
 	{"tunnel", KEY_GROUP, false, pool_tunnel},
 };
 

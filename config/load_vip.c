@@ -281,6 +281,8 @@ static void vip_finish(struct keys *k, const config_setting_t *s, void *object)
 
 	check_protocol(k, s, vip);
 	clients_finish(k, s);
+	if (ld->has_port)
+		load_check_vip(k, s, vip);
 	if (!vip->prefix.len)
 		return;
 	if (ld->has_port && vip->protocol)

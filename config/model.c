@@ -58,8 +58,39 @@ const char *const model_tunnel_names[MODEL_TUNNEL_MAX] = {
 	[MODEL_TUNNEL_GUE] = "gue",
 };
 
+const char *const model_check_names[MODEL_CHECK_MAX] = {
+	[MODEL_CHECK_NONE] = "none",   [MODEL_CHECK_TCP] = "tcp",     [MODEL_CHECK_HTTP] = "http",
+	[MODEL_CHECK_HTTPS] = "https", [MODEL_CHECK_UDP] = "udp",     [MODEL_CHECK_DNS] = "dns",
+	[MODEL_CHECK_EXEC] = "exec",   [MODEL_CHECK_AGENT] = "agent",
+};
+
+const char *const model_via_names[MODEL_VIA_MAX] = {
+	[MODEL_VIA_TUNNEL] = "tunnel",
+	[MODEL_VIA_DIRECT] = "direct",
+};
+
+static void check_fini(struct model_check *check)
+{
+	free(check->method);
+	free(check->path);
+	free(check->host);
+	for (size_t i = 0; i < check->n_headers; i++)
+		free(check->headers[i]);
+	free(check->headers);
+	free(check->statuses);
+	free(check->body);
+	free(check->ca_file);
+	free(check->payload);
+	free(check->expect);
+	free(check->query_name);
+	for (char **arg = check->argv; arg && *arg; arg++)
+		free(*arg);
+	free(check->argv);
+}
+
 static void pool_fini(struct model_pool *pool)
 {
+	check_fini(&pool->check);
 	for (size_t i = 0; i < pool->n_backends; i++) {
 		free(pool->backends[i].name);
 		free(pool->backends[i].server_ids);

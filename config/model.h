@@ -109,12 +109,63 @@ struct model_interface {
 	unsigned int line;
 };
 
+/* How a backend's health is found out. */
 enum model_check_type {
-	MODEL_CHECK_NONE, /* always up */
+	MODEL_CHECK_NONE,  /* always up */
+	MODEL_CHECK_TCP,   /* a connection is made */
+	MODEL_CHECK_HTTP,  /* an answer with a status, and perhaps a body, that is asked for */
+	MODEL_CHECK_HTTPS, /* the same over TLS */
+	MODEL_CHECK_UDP,   /* a datagram is answered */
+	MODEL_CHECK_DNS,   /* a question is answered */
+	MODEL_CHECK_EXEC,  /* a program ends with 0 */
+	MODEL_CHECK_AGENT, /* the backend says so itself, in HAProxy's agent-check words */
+	MODEL_CHECK_MAX,
+};
+
+/* The way that probes go. */
+enum model_via {
+	MODEL_VIA_TUNNEL, /* as data does: to the VIP's address, inside the tunnel to the backend */
+	MODEL_VIA_DIRECT, /* to the backend's own address */
+	MODEL_VIA_MAX,
+};
+
+struct model_status_range {
+	uint16_t first;
+	uint16_t last;
 };
 
 struct model_check {
 	enum model_check_type type;
+	enum model_via via; /* exec and agent are always direct */
+	uint16_t port;      /* host byte order; 0: the VIP's */
+	unsigned int interval_ms;
+	unsigned int timeout_ms;       /* of one probe */
+	unsigned int fast_interval_ms; /* while successes or failures are being counted */
+	unsigned int down_interval_ms; /* while it is down; default: interval_ms */
+	unsigned int rise;             /* successes in a row that bring it up */
+	unsigned int fall;             /* failures in a row that take it down */
+	/* http, https */
+	char *method;   /* "GET" */
+	char *path;     /* "/" */
+	char *host;     /* the Host header and SNI; NULL: the address */
+	char **headers; /* "Name: value" */
+	size_t n_headers;
+	struct model_status_range *statuses; /* default: 200-399 */
+	size_t n_statuses;
+	char *body;    /* extended regular expression that the body matches; NULL: any */
+	bool verify;   /* https: the certificate, for `host` or the address */
+	char *ca_file; /* https: NULL: the system's */
+	bool http2;    /* https: by ALPN; http: with prior knowledge */
+	/* udp */
+	uint8_t *payload;
+	size_t payload_size;
+	uint8_t *expect; /* what the reply begins with; NULL: any reply */
+	size_t expect_size;
+	/* dns */
+	char *query_name;    /* "example.com" */
+	uint16_t query_type; /* as in the question: 1 is A */
+	/* exec; ends with NULL */
+	char **argv;
 };
 
 struct model_backend {
@@ -139,6 +190,9 @@ struct model_pool {
 	struct model_backend *backends;
 	size_t n_backends; /* may be 0 */
 	struct model_check check;
+	unsigned int
+		slow_start_s; /* a backend that comes up gets its weight over so long; 0: at once */
+	unsigned int panic; /* below this percentage of weight up, all that are not out are used */
 	struct model_tunnel tunnel;
 	const char *file;
 	unsigned int line;
@@ -221,6 +275,7 @@ struct model {
 	struct model_limits limits;
 	uint32_t hash_seed;      /* seed of the flow hash: 0 means Katran's constants */
 	unsigned int flow_age_s; /* a flow that is silent for longer is forgotten */
+	unsigned int tcp_age_s;  /* ... a TCP connection, at least flow_age_s */
 	unsigned int settle_s;   /* a change of a VIP's members settles after so long */
 	unsigned int echo_rate;  /* echo replies a second and CPU */
 	unsigned int error_rate; /* "too big" messages a second and CPU */
@@ -241,9 +296,16 @@ struct model {
 #define MODEL_LIMIT_FLOWS 131072u
 #define MODEL_LIMIT_FRAGMENTS 4096u
 #define MODEL_FLOW_AGE_S 30u
+#define MODEL_TCP_AGE_S 3600u
 #define MODEL_SETTLE_S 300u
 #define MODEL_SETTLE_S_MAX 86400u
 #define MODEL_ECHO_RATE 1000u
+#define MODEL_CHECK_INTERVAL_MS 2000u
+#define MODEL_CHECK_TIMEOUT_MS 1000u
+#define MODEL_CHECK_FAST_MS 500u
+#define MODEL_CHECK_RISE 2u
+#define MODEL_CHECK_FALL 3u
+#define MODEL_PANIC 50u
 #define MODEL_ERROR_RATE 1000u
 #define MODEL_LIMIT_VIPS_MAX 65535u
 #define MODEL_LIMIT_BACKENDS_MAX (SLUICE_BACKEND_IDS - 1u)
@@ -282,6 +344,8 @@ extern const char *const model_track_names[MODEL_TRACK_MAX];
 extern const char *const model_hint_names[MODEL_HINT_MAX];
 extern const char *const model_failover_names[MODEL_FAILOVER_MAX];
 extern const char *const model_tunnel_names[MODEL_TUNNEL_MAX];
+extern const char *const model_check_names[MODEL_CHECK_MAX];
+extern const char *const model_via_names[MODEL_VIA_MAX];
 
 /* Words of the config language and of the control protocol: "active", "native", "tcp"; never NULL. */
 const char *model_state_name(enum model_state state);

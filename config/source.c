@@ -174,12 +174,27 @@ static const char *string_end(const char *text)
 	return text;
 }
 
+/* Is \x00 in the string from @text to @end? libconfig would end it there. */
+static bool has_zero(const char *text, const char *end)
+{
+	for (; text < end; text++) {
+		if (*text == '\\' && (*++text == 'x' || *text == 'X') && text[1] == '0' &&
+		    text[2] == '0')
+			return true;
+	}
+	return false;
+}
+
 static void copy_string(struct builder *b, struct cursor *c)
 {
 	const char *end = string_end(c->at + 1);
 
 	if (!end)
 		complain(b, c->place, "the string that begins here has no end '\"'");
+	else if (has_zero(c->at + 1, end))
+		complain(b, c->place,
+			 "the string that begins here has a zero byte \\x00, which strings cannot "
+			 "have; where bytes are meant, there is a key for hex digits");
 	copy(b, c, end ? (size_t)(end + 1 - c->at) : strlen(c->at));
 }
 

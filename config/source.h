@@ -31,7 +31,7 @@ struct source {
  * Reads @path and what it includes. 0 with @out to be freed by source_fini(); -ENOMEM; or with
  * messages in @diag: -EIO: @path cannot be read; -EINVAL: an included file cannot be read, or
  * the text has something that libconfig would misread: a number that does not fit, a comment or a
- * string without an end, a NUL byte. @out is untouched on failure.
+ * string without an end, a NUL byte, as it is or as \x00. @out is untouched on failure.
  */
 int source_read(struct source *out, const char *path, struct diag *diag);
 

@@ -131,6 +131,17 @@ int print_json(FILE *out, const json_t *document, bool all)
 	return 0;
 }
 
+int print_json_line(FILE *out, const json_t *document, bool all)
+{
+	_cleanup_(freep) char *text = json_dumps(document, JSON_COMPACT);
+
+	(void)all;
+	if (!text)
+		return -ENOMEM;
+	fprintf(out, "%s\n", text);
+	return 0;
+}
+
 /* ------------------------------------------------------------------------------------- status */
 
 /* "45 s", "3 min", "2 h 5 min", "7 d 3 h". */
@@ -166,7 +177,11 @@ static void add_status(struct table *t, const json_t *doc)
 {
 	json_int_t unresolved = number_at(doc, "unresolved_backends");
 	json_int_t changes = number_at(doc, "operator_changes");
+	json_int_t down = number_at(doc, "down_backends");
+	json_int_t moving = number_at(doc, "moving_vips");
+	const json_t *vip;
 	char cell[CELL_MAX];
+	size_t i;
 
 	table_add(t, "sluiced");
 	table_add(t, "%s, up %s", text_at(doc, "version"),
@@ -194,6 +209,20 @@ static void add_status(struct table *t, const json_t *doc)
 	if (changes > 0) {
 		table_add(t, "%s", "");
 		table_add(t, "%" JSON_INTEGER_FORMAT " changed by the operator", changes);
+	}
+	if (down > 0) {
+		table_add(t, "%s", "");
+		table_add(t, "%" JSON_INTEGER_FORMAT " down, by their checks", down);
+	}
+	if (moving > 0) {
+		table_add(t, "moving");
+		table_add(t, "%" JSON_INTEGER_FORMAT " VIPs, until their flows have settled",
+			  moving);
+	}
+	json_array_foreach (json_object_get(doc, "panic_vips"), i, vip) {
+		table_add(t, "%s", i ? "" : "panic");
+		table_add(t, "VIP %s: too few backends are up, so those down are used, too",
+			  json_string_value(vip));
 	}
 }
 
@@ -333,7 +362,8 @@ int print_backends(FILE *out, const json_t *document, bool all)
 		table_add(t, "%s", text_at(backend, "name"));
 		table_add(t, "%s", text_at(backend, "pool"));
 		table_add(t, "%s", text_at(backend, "address"));
-		table_add(t, "%s%s", text_at(backend, "state"), state ? "*" : "");
+		table_add(t, "%s%s%s", is_text(backend, "health", "down") ? "down, " : "",
+			  text_at(backend, "state"), state ? "*" : "");
 		table_add(t, "%s%s", text, weight ? "*" : "");
 		add_nexthop(t, json_object_get(backend, "nexthop"));
 		add_count(t, backend, "packets");
@@ -563,5 +593,18 @@ int print_settle(FILE *out, const json_t *document, bool all)
 	(void)all;
 	fprintf(out, "settled, %" JSON_INTEGER_FORMAT " ring slots written\n",
 		number_at(document, "slots_written"));
+	return 0;
+}
+
+int print_event(FILE *out, const json_t *document, bool all)
+{
+	time_t at = (time_t)number_at(document, "time");
+	char text[32] = "";
+	struct tm tm;
+
+	(void)all;
+	if (localtime_r(&at, &tm))
+		strftime(text, sizeof(text), "%F %T", &tm);
+	fprintf(out, "%s  %s\n", text, text_at(document, "text"));
 	return 0;
 }

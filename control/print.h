@@ -16,19 +16,24 @@
  *    "vips": 3, "backends": 12,
  *    "operator_changes": 1,                    backends whose state or weight the operator set
  *    "unresolved_backends": 0,                 backends without a usable next hop
- *    "memory_bytes": 4718592}                  of the kernel maps
+ *    "memory_bytes": 4718592,                  of the kernel maps
+ *    "down_backends": 0,                       that no VIP can use, by their checks
+ *    "panic_vips": ["www"],                    VIPs that use backends that are down, since too few
+ *                                              others are up
+ *    "moving_vips": 0}                         whose last change has not settled
  *
  * vips
  *   {"vips": [{"name": "www", "address": "198.18.0.80", "port": 80, "protocol": "tcp",
  *              "pool": "web", "maglev": "v2", "ring_size": 65537,
- *              "backends": 4, "active": 3,     of its pool, and those that take new flows
+ *              "backends": 4, "active": 3,     of its pool, and those that take new flows and are up
  *              "packets": 0, "bytes": 0, "dropped": 0}]}
  *
  * backends
  *   {"backends": [{"name": "web-1", "pool": "web", "address": "198.18.1.11", "id": 1,
  *                  "state": "active" | "filling" | "draining" | "disabled",
- *                  "state_by": "config" | "operator",
- *                  "weight": 100, "weight_by": "config" | "operator",
+ *                  "state_by": "config" | "operator" | "check",
+ *                  "weight": 100, "weight_by": "config" | "operator" | "check",
+ *                  "health": "up" | "down" | "unchecked",  down: no VIP can use it
  *                  "nexthop": {"state": "ready" | "resolving" | "no_route" | "local" | "static",
  *                              "interface": "eth0", "mac": "00:00:5e:00:53:01"},
  *                  "packets": 0, "bytes": 0,
@@ -57,12 +62,41 @@
  *   Equal on balancers that declare the same.
  *
  * flows
- *   {"size": 131072, "age_s": 30, "established": 12, "handshakes": 3, "moving_vips": 1,
- *    "backends": [{"name": "web-1", "pool": "web", "flows": 4}]}
+ *   {"size": 131072, "age_s": 30, "tcp_age_s": 3600, "established": 12, "handshakes": 3,
+ *    "moving_vips": 1,
+ *    "backends": [{"name": "web-1", "pool": "web", "flows": 4,
+ *                  "leaving": false}]}         it left a ring, and its time there is not over
  *   with --purge: {"purged": 15}
  *
  * settle
  *   {"slots_written": 1234}
+ *
+ * health
+ *   {"streams": [
+ *     {"backend": "web-3", "pool": "web", "address": "198.18.1.13",
+ *      "vips": ["www"],                        that it stands for
+ *      "check": "tcp", "via": "tunnel" | "direct",
+ *      "target": "198.18.0.80", "port": 80,    what is asked
+ *      "state": "up" | "down" | "unknown", "since": epoch_s,
+ *      "reason": "tcp connect timed out after 1003 ms",  of the last result
+ *      "count": 1, "of": 2,                    results in a row that speak against the state
+ *      "weight_percent": 100,                  by slow start and agent
+ *      "agent": "ready" | "drain" | "maint",
+ *      "last": [{"result": "success" | "failure" | "unknown", "duration_us": 1003000,
+ *                "at": epoch_s}],              the latest first
+ *      "probes": 7, "successes": 0, "failures": 7,
+ *      "unknown": 0,                           probes that this host could not make
+ *      "changes": 1,
+ *      "next_ms": 312,                         until the next probe; null: one is under way
+ *      "running": false}],
+ *    "up": 12, "down": 1, "unknown": 0}        streams
+ *
+ * watch: a reply, {"since": epoch_s}, and then an event whenever something changes
+ *   {"time": epoch_s, "kind": "change", "text": "vip www: added"}
+ *   {"time": epoch_s, "kind": "health", "text": "...", "backend": "web-1", "pool": "web",
+ *    "vip": "www", "vips": 1,                  the first VIP that it is checked for, of so many
+ *    "from": "up", "to": "down",               or "unknown"; or what an agent said
+ *    "reason": "tcp connect timed out after 1003 ms", "duration_us": 1003112}
  *
  * drain, activate, disable, enable, weight
  *   {"backends": [{"pool": "web", "name": "web-1", "state": "draining", "weight": 100}],
@@ -84,7 +118,8 @@
  */
 typedef int print_fn(FILE *out, const json_t *document, bool all);
 
-print_fn print_json; /* any document, indented, its keys in the order given */
+print_fn print_json;      /* any document, indented, its keys in the order given */
+print_fn print_json_line; /* any document, in one line */
 print_fn print_status;
 print_fn print_vips;
 print_fn print_backends;
@@ -95,6 +130,8 @@ print_fn print_ring;
 print_fn print_digest;
 print_fn print_flows;
 print_fn print_settle;
+print_fn print_event; /* of watch */
+print_fn print_health;
 
 #define PRINT_COUNT_MAX 8
 #define PRINT_BYTES_MAX 12

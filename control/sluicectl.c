@@ -25,6 +25,7 @@
 #define OPTION_ALL 0x2
 #define OPTION_WAIT 0x4
 #define OPTION_PURGE 0x8
+#define OPTION_NOW 0x10
 
 struct options {
 	const char *socket;
@@ -33,6 +34,7 @@ struct options {
 	bool all;
 	bool purge;
 	bool wait;
+	bool now;
 	unsigned int given; /* OPTION_* */
 };
 
@@ -52,7 +54,8 @@ struct command {
 	print_fn *print; /* for replies that are not printed as JSON */
 };
 
-static run_fn run_plain, run_backend, run_drain, run_weight, run_vip, run_flows, run_help;
+static run_fn run_plain, run_backend, run_drain, run_weight, run_vip, run_flows, run_reload,
+	run_health, run_watch, run_help;
 
 static const struct command commands[] = {
 	{"status", "", "the daemon: config, interfaces, sizes", 0, 0, 0, run_plain, print_status},
@@ -71,12 +74,17 @@ static const struct command commands[] = {
 	 print_changed},
 	{"weight", "BACKEND N|config [--pool P]", "its weight is N, or the config's again", 2, 2,
 	 OPTION_POOL, run_weight, print_changed},
-	{"reload", "", "the daemon reads its config anew", 0, 0, 0, run_plain, print_reload},
+	{"reload", "[--now]", "the daemon reads its config anew", 0, 0, OPTION_NOW, run_reload,
+	 print_reload},
 	{"ring", "VIP", "who owns how many slots, and what moves", 1, 1, 0, run_vip, print_ring},
 	{"digest", "", "a digest of each ring, equal on balancers that agree", 0, 0, 0, run_plain,
 	 print_digest},
 	{"flows", "[VIP] [--purge]", "the flows that are known, by backend", 0, 1, OPTION_PURGE,
 	 run_flows, print_flows},
+	{"health", "[BACKEND]", "the checks: targets, results, what is next", 0, 1, 0, run_health,
+	 print_health},
+	{"watch", "", "what changes, as it happens, until interrupted", 0, 0, 0, run_watch,
+	 print_event},
 	{"settle", "[VIP]", "ends a change now: its old owners are forgotten", 0, 1, 0, run_vip,
 	 print_settle},
 	{"help", "", "this text", 0, 0, 0, run_help, NULL},
@@ -85,15 +93,11 @@ static const struct command commands[] = {
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const struct option long_options[] = {
-	{"json", no_argument, NULL, 'j'},
-	{"socket", required_argument, NULL, 's'},
-	{"pool", required_argument, NULL, 'p'},
-	{"all", no_argument, NULL, 'v'},
-	{"wait", no_argument, NULL, 'w'},
-	{"purge", no_argument, NULL, 'P'},
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},
-	{0},
+	{"json", no_argument, NULL, 'j'},       {"socket", required_argument, NULL, 's'},
+	{"pool", required_argument, NULL, 'p'}, {"all", no_argument, NULL, 'v'},
+	{"wait", no_argument, NULL, 'w'},       {"purge", no_argument, NULL, 'P'},
+	{"now", no_argument, NULL, 'n'},        {"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},    {0},
 };
 
 /* ------------------------------------------------------------------------------ talking to sluiced */
@@ -162,38 +166,43 @@ static int run_backend(const struct command *command, const struct options *opti
 	return args ? ask(command, options, args) : EXIT_FAILURE;
 }
 
-/* How many live flows the backend has, by the `flows` document. */
-static json_int_t count_flows(const json_t *document, const char *backend, const char *pool)
+/* How many live flows the backend has, by the `flows` document, and whether it is given time for them. */
+static json_int_t count_flows(const json_t *document, const char *backend, const char *pool,
+			      bool *leaving)
 {
 	const json_t *b;
 	json_int_t sum = 0;
 	size_t i;
 
+	*leaving = false;
 	json_array_foreach (json_object_get(document, "backends"), i, b) {
 		const char *name = json_string_value(json_object_get(b, "name"));
 		const char *of = json_string_value(json_object_get(b, "pool"));
 
-		if (name && of && !strcmp(name, backend) && (!pool || !strcmp(of, pool)))
-			sum += json_integer_value(json_object_get(b, "flows"));
+		if (!name || !of || strcmp(name, backend) != 0 || (pool && strcmp(of, pool) != 0))
+			continue;
+		sum += json_integer_value(json_object_get(b, "flows"));
+		*leaving |= json_is_true(json_object_get(b, "leaving"));
 	}
 	return sum;
 }
 
 /*
- * Waits until the backend has no flow that is known, or every change has settled. A flow is known
- * from its first packet after the change, so none is trusted before the table's age is over.
+ * Waits until the backend has no flow that is known, or its time is over. A flow is known from its
+ * first packet after the change, so none is trusted before the table's age is over.
  */
 static int wait_for_drain(const struct options *options, const char *backend)
 {
 	for (json_int_t waited = 0;; waited++) {
 		_cleanup_(json_decrefp) json_t *document = NULL;
+		json_int_t flows;
+		bool leaving;
 
 		if (fetch(&document, "flows", options, NULL))
 			return EXIT_FAILURE;
-		if (!json_integer_value(json_object_get(document, "moving_vips")))
-			return EXIT_SUCCESS;
-		if (waited > json_integer_value(json_object_get(document, "age_s")) &&
-		    !count_flows(document, backend, options->pool))
+		flows = count_flows(document, backend, options->pool, &leaving);
+		if (!leaving ||
+		    (!flows && waited > json_integer_value(json_object_get(document, "age_s"))))
 			return EXIT_SUCCESS;
 		sleep(1);
 	}
@@ -207,6 +216,57 @@ static int run_drain(const struct command *command, const struct options *option
 		return status;
 	fflush(stdout);
 	return wait_for_drain(options, operands[0]);
+}
+
+static int run_reload(const struct command *command, const struct options *options, char **operands)
+{
+	(void)operands;
+	return ask(command, options, options->now ? json_pack("{s:b}", "now", 1) : NULL);
+}
+
+static int run_health(const struct command *command, const struct options *options, char **operands)
+{
+	return ask(command, options, operands[0] ? backend_args(options, operands[0]) : NULL);
+}
+
+/* Prints events as they come. 0 or -errno, which was reported. */
+static int print_events(const struct command *command, const struct options *options,
+			struct client *client)
+{
+	print_fn *print = options->json ? print_json_line : command->print;
+	_cleanup_(diag_fini) struct diag diag = {0};
+	int err = 0;
+
+	while (!err && !ferror(stdout)) {
+		_cleanup_(json_decrefp) json_t *event = NULL;
+		enum proto_type type;
+
+		err = client_receive(client, &type, &event, &diag);
+		if (!err && type == PROTO_EVENT)
+			err = print(stdout, event, false);
+		fflush(stdout);
+	}
+	if (err)
+		report(&diag);
+	return err;
+}
+
+/* Waits without limit: that nothing happens is no fault. */
+static int run_watch(const struct command *command, const struct options *options, char **operands)
+{
+	_cleanup_(client_freep) struct client *client = NULL;
+	_cleanup_(json_decrefp) json_t *reply = NULL;
+	_cleanup_(diag_fini) struct diag diag = {0};
+	int err = client_open(&client, options->socket, 0, &diag);
+
+	(void)operands;
+	if (!err)
+		err = client_ask(client, &reply, command->name, NULL, &diag);
+	if (err) {
+		report(&diag);
+		return EXIT_FAILURE;
+	}
+	return print_events(command, options, client) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* The VIP is an argument, if it is given. */
@@ -273,6 +333,7 @@ static void print_usage(FILE *out)
 	      "  -v, --all            also counters that are zero\n"
 	      "      --wait           return when its flows are gone, or their time is over\n"
 	      "      --purge          forget all flows\n"
+	      "      --now            backends that are gone from the config lose their flows now\n"
 	      "  -h, --help           this text\n"
 	      "      --version        the version of sluicectl\n"
 	      "\n"
@@ -340,6 +401,10 @@ static int read_options(struct options *o, int argc, char **argv)
 		case 'P':
 			o->purge = true;
 			o->given |= OPTION_PURGE;
+			break;
+		case 'n':
+			o->now = true;
+			o->given |= OPTION_NOW;
 			break;
 		case 'h':
 			print_usage(stdout);

@@ -136,10 +136,13 @@ static void write_backend(struct datapath *dp, const struct plan_backend *step,
 }
 
 static int write_ring(struct datapath *dp, const struct plan *plan, const struct plan_ring *ring,
-		      struct before *before)
+		      struct plan_words *cache, struct before *before)
 {
 	struct slots slots = slots_of(dp);
+	const uint32_t *words = plan_words_get(cache, plan, ring);
 
+	if (!words)
+		return -ENOMEM;
 	if (ring->live) {
 		before->slots = malloc(ring->owners->ring->size * sizeof(*before->slots));
 		if (!before->slots)
@@ -147,7 +150,7 @@ static int write_ring(struct datapath *dp, const struct plan *plan, const struct
 	}
 	for (uint32_t i = 0; i < ring->owners->ring->size; i++) {
 		uint32_t now = slots_get(&slots, ring->base + i);
-		uint32_t word = plan_slot(plan, ring, i, now);
+		uint32_t word = plan_word(ring, words[i], now);
 
 		if (ring->live)
 			before->slots[i] = now;
@@ -185,7 +188,7 @@ static int write_row(struct datapath *dp, enum map_id map, const void *key, cons
 }
 
 static int do_step(struct datapath *dp, const struct plan *plan, const struct plan_step *step,
-		   struct before *before)
+		   struct plan_words *words, struct before *before)
 {
 	const struct plan_target *target;
 	const struct plan_row *row;
@@ -195,7 +198,7 @@ static int do_step(struct datapath *dp, const struct plan *plan, const struct pl
 		write_backend(dp, &plan->backends[step->index], before);
 		return 0;
 	case PLAN_RING:
-		return write_ring(dp, plan, &plan->rings[step->index], before);
+		return write_ring(dp, plan, &plan->rings[step->index], words, before);
 	case PLAN_TARGET:
 		target = &plan->targets[step->index];
 		write_target(dp, target->index, &target->target, before);
@@ -255,13 +258,14 @@ static struct before *make_notes(const struct plan *plan)
 static int do_steps(struct datapath *dp, const struct plan *plan, struct before *notes,
 		    size_t *done)
 {
+	_cleanup_(plan_words_fini) struct plan_words words = {0};
 	size_t note = 0;
 	int err = 0;
 
 	for (*done = 0; *done < plan->n_steps; ++*done) {
 		const struct plan_step *step = &plan->steps[*done];
 
-		err = do_step(dp, plan, step, &notes[note]);
+		err = do_step(dp, plan, step, &words, &notes[note]);
 		if (err)
 			break;
 		note += step->kind != PLAN_ROW;

@@ -73,12 +73,13 @@ static void compare_backend(const struct changes *c, const struct desired_backen
 		say(c, "backend %s of pool %s: address %s -> %s", name, pool,
 		    addr_print(&from->record.addr, old), addr_print(&to->record.addr, new));
 	if (from->state != to->state)
-		say(c, "backend %s of pool %s: %s -> %s, %s", name, pool,
+		say(c, "backend %s of pool %s: %s -> %s, by the %s", name, pool,
 		    model_state_name(from->state), model_state_name(to->state),
-		    to->state_wished ? "by the operator" : "by the config");
+		    desired_source_name(to->state_wished, to->state_advised));
 	if (from->weight != to->weight)
-		say(c, "backend %s of pool %s: weight %u -> %u, %s", name, pool, from->weight,
-		    to->weight, to->weight_wished ? "by the operator" : "by the config");
+		say(c, "backend %s of pool %s: weight %u -> %u, by the %s", name, pool,
+		    from->weight, to->weight,
+		    desired_source_name(to->weight_wished, to->weight_advised));
 	if (from->way != to->way)
 		say(c, "backend %s of pool %s: next hop %s -> %s", name, pool,
 		    desired_way_name(from->way), desired_way_name(to->way));
@@ -88,6 +89,15 @@ static bool same_service(const struct model_vip *a, const struct model_vip *b)
 {
 	return a->prefix.len == b->prefix.len && addr_equal(&a->prefix.addr, &b->prefix.addr) &&
 	       a->port == b->port && a->protocol == b->protocol;
+}
+
+/* How packets of it find their backend, beside its ring and its clients. */
+static bool same_options(const struct model_vip *a, const struct model_vip *b)
+{
+	return a->hash == b->hash && a->quic == b->quic &&
+	       a->quic_server_id_bytes == b->quic_server_id_bytes &&
+	       a->tcp_server_id == b->tcp_server_id && a->udp_stable == b->udp_stable &&
+	       a->track == b->track && a->hint == b->hint && a->failover == b->failover;
 }
 
 static void tell_vip(const struct changes *c, const struct desired_vip *v, const char *what)
@@ -102,11 +112,17 @@ static void compare_vip(const struct changes *c, const struct desired_vip *from,
 
 	if (!same_service(from->vip, to->vip))
 		say(c, "vip %s: address, port or protocol changed", name);
+	else if (!same_options(from->vip, to->vip))
+		say(c, "vip %s: hash, ids, track, hint or failover changed", name);
 	if (strcmp(from->vip->pool->name, to->vip->pool->name) != 0)
 		say(c, "vip %s: pool %s -> %s", name, from->vip->pool->name, to->vip->pool->name);
 	if (from->vip->maglev != to->vip->maglev || from->vip->ring_size != to->vip->ring_size)
 		say(c, "vip %s: ring v%d of %u slots -> v%d of %u", name, from->vip->maglev,
 		    from->vip->ring_size, to->vip->maglev, to->vip->ring_size);
+	if (from->vip->access_digest != to->vip->access_digest)
+		say(c, "vip %s: clients in allow or deny changed", name);
+	if (from->vip->sources_digest != to->vip->sources_digest)
+		say(c, "vip %s: clients in sources changed", name);
 }
 
 /* Those that leave come last, and are gone as far as people asked for. */
@@ -117,6 +133,27 @@ static size_t count_present(const struct desired *d)
 	while (n && d->backends[n - 1].leaving)
 		n--;
 	return n;
+}
+
+/* Do the flows of the backend that @b was in `from` keep it in @to? */
+static bool has_flows_left(const struct desired *to, const struct desired_backend *b)
+{
+	for (size_t i = count_present(to); i < to->n_backends; i++)
+		if (addr_equal(&to->backends[i].record.addr, &b->record.addr) &&
+		    strcmp(to->backends[i].pool->name, b->pool->name) == 0)
+			return true;
+	return false;
+}
+
+static void tell_removed(const struct changes *c, const struct desired *to,
+			 const struct desired_backend *b)
+{
+	if (has_flows_left(to, b))
+		say(c,
+		    "backend %s of pool %s: removed; the flows that it has stay for %u s at most",
+		    b->backend->name, b->pool->name, to->model->settle_s);
+	else
+		tell_backend(c, b, "removed");
 }
 
 static void walk_backends(const struct changes *c, const struct desired *from,
@@ -131,7 +168,7 @@ static void walk_backends(const struct changes *c, const struct desired *from,
 		int order = !a[i] ? 1 : !b[j] ? -1 : compare_backends(&a[i], &b[j]);
 
 		if (order < 0)
-			tell_backend(c, a[i], "removed");
+			tell_removed(c, to, a[i]);
 		else if (order > 0)
 			tell_backend(c, b[j], "added");
 		else

@@ -16,6 +16,7 @@ struct command {
 		       struct diag *diag);
 	json_t *(*report)(const struct engine_view *view); /* of those that only look */
 	enum engine_order order;                           /* of those that order */
+	bool watches;                                      /* who asks is sent events from now on */
 };
 
 static json_t *run_report(const struct command *command, struct engine *engine, const json_t *args,
@@ -128,6 +129,36 @@ static json_t *run_settle(const struct command *command, struct engine *engine, 
 	return json_pack("{s:I}", "slots_written", (json_int_t)result.slots);
 }
 
+static bool has_backend(const struct model *model, const char *name)
+{
+	for (size_t i = 0; i < model->n_pools; i++)
+		if (model_find_backend(&model->pools[i], name))
+			return true;
+	return false;
+}
+
+static json_t *run_health(const struct command *command, struct engine *engine, const json_t *args,
+			  struct diag *diag)
+{
+	struct engine_view view = engine_view(engine);
+	const char *backend;
+
+	(void)command;
+	if (!text_argument(args, "backend", false, &backend, diag))
+		return NULL;
+	if (!backend || has_backend(view.model, backend))
+		return health_report(view.health, backend);
+	diag_add(diag, NULL, 0, "there is no backend \"%s\" (\"sluicectl backends\" lists them)",
+		 backend);
+	return NULL;
+}
+
+static json_t *report_watching(const struct engine_view *view)
+{
+	(void)view;
+	return json_pack("{s:I}", "since", (json_int_t)time(NULL));
+}
+
 static void collect(void *ctx, const char *text)
 {
 	json_array_append_new(ctx, json_string(text));
@@ -141,8 +172,7 @@ static json_t *run_reload(const struct command *command, struct engine *engine, 
 	struct engine_view view;
 
 	(void)command;
-	(void)args;
-	if (engine_reload(engine, &result, diag)) {
+	if (engine_reload(engine, json_is_true(json_object_get(args, "now")), &result, diag)) {
 		json_decref(changes);
 		return NULL;
 	}
@@ -167,9 +197,11 @@ static const struct command commands[] = {
 	{.name = "ring", .run = run_ring},
 	{.name = "flows", .run = run_flows},
 	{.name = "settle", .run = run_settle},
+	{.name = "health", .run = run_health},
+	{.name = "watch", .run = run_report, .report = report_watching, .watches = true},
 };
 
-json_t *commands_handle(void *engine, const struct server_peer *peer, const json_t *request,
+json_t *commands_handle(void *engine, struct server_peer *peer, const json_t *request,
 			struct diag *diag)
 {
 	const char *name = json_string_value(json_object_get(request, "command"));
@@ -181,6 +213,7 @@ json_t *commands_handle(void *engine, const struct server_peer *peer, const json
 			continue;
 		if (commands[i].run != run_report)
 			log_info("control: %s, asked for by user %u", name, peer->uid);
+		peer->watches |= commands[i].watches;
 		reply = commands[i].run(&commands[i], engine, args, diag);
 		if (!reply && !diag->n)
 			diag_add(diag, NULL, 0, "no memory");

@@ -9,7 +9,7 @@
 #include "daemon/server.h"
 
 /* A server_handler whose context is a struct engine. */
-json_t *commands_handle(void *engine, const struct server_peer *peer, const json_t *request,
+json_t *commands_handle(void *engine, struct server_peer *peer, const json_t *request,
 			struct diag *diag);
 
 #endif

@@ -31,6 +31,11 @@ const char *desired_way_name(enum desired_way way)
 	return way_names[way];
 }
 
+const char *desired_source_name(bool wished, bool advised)
+{
+	return !wished ? "config" : advised ? "check" : "operator";
+}
+
 /* The port with a gateway_mac that packets on @ifindex leave by; without a route, the first such. */
 static ssize_t find_static_port(const struct desired_input *in, unsigned int ifindex)
 {
@@ -115,7 +120,9 @@ static void fill_backend(struct desired_backend *b, const struct desired_input *
 	b->backend = backend;
 	b->state_wished = wish && wish->has_state;
 	b->state = b->state_wished ? wish->state : backend->state;
+	b->state_advised = wish && wish->state_advised;
 	b->weight_wished = wish && wish->weight;
+	b->weight_advised = wish && wish->weight_advised;
 	b->weight = b->weight_wished ? wish->weight : backend->weight;
 	b->record.addr = backend->address;
 	b->record.hint = htobe16(backend->hint);
@@ -155,7 +162,7 @@ static void add_leaving(struct desired *d, const struct desired_input *in,
 		.address = member->address,
 		.weight = member->weight,
 		.state = MODEL_STATE_DRAINING,
-		.hint = hint_number(&member->address),
+		.hint = member->hint ? member->hint : hint_number(&member->address),
 	};
 	fill_backend(b, in, &l->pool, &l->backend);
 	b->state = MODEL_STATE_DRAINING;
@@ -179,68 +186,141 @@ static void add_all_leaving(struct desired *d, const struct desired_input *in)
 		const struct generation_vip *v = &in->generations->vips[i];
 
 		for (size_t m = 0; v->moving && m < v->old.n_members; m++)
-			if (find_backend(d, v->old.members[m].pool, &v->old.members[m].address) ==
-			    d->n_backends)
+			if (!v->old.members[m].gone &&
+			    find_backend(d, v->old.members[m].pool, &v->old.members[m].address) ==
+				    d->n_backends)
 				add_leaving(d, in, &v->old.members[m]);
 	}
 }
 
-/* ----------------------------------------------------------------------------------------- rings */
+/* ---------------------------------------------------------------------------------------- health */
 
 /* A backend that takes new flows is a member of the new generation. */
-static bool is_member(enum model_state state)
+static bool is_member(const struct desired_backend *b)
 {
-	return state == MODEL_STATE_ACTIVE || state == MODEL_STATE_FILLING;
+	return b->state == MODEL_STATE_ACTIVE || b->state == MODEL_STATE_FILLING;
 }
 
+/* Where too little of the weight is up, all that are not out are used: the checks may be wrong. */
+static void use_all_in_panic(struct owners *o, const struct desired *d,
+			     const struct model_pool *pool)
+{
+	uint64_t all = 0, up = 0;
+
+	for (size_t i = 0; i < o->n; i++) {
+		const struct desired_backend *b = &d->backends[o->first + i];
+
+		all += is_member(b) ? b->weight : 0;
+		up += is_member(b) && o->standing[i] & OWNERS_UP ? b->weight : 0;
+	}
+	if (up * 100 >= all * pool->panic)
+		return;
+	for (size_t i = 0; i < o->n; i++) {
+		if (o->standing[i] & OWNERS_UP || !is_member(&d->backends[o->first + i]))
+			continue;
+		o->standing[i] |= OWNERS_UP | OWNERS_PANIC;
+		o->panic = true;
+	}
+}
+
+/* The standing of the pool's backends with the VIP. 0 or -ENOMEM. */
+static int set_standing(struct owners *o, struct desired *d, const struct model_vip *vip,
+			const struct model_pool *pool, const struct desired_input *in)
+{
+	o->n = pool->n_backends;
+	if (pool->check.type == MODEL_CHECK_NONE || !in->health)
+		return 0;
+	o->standing = calloc(o->n + 1, sizeof(*o->standing));
+	if (!o->standing)
+		return -ENOMEM;
+	for (size_t i = 0; i < o->n; i++) {
+		struct desired_health health =
+			in->health(in->health_ctx, vip, pool, d->backends[o->first + i].backend);
+
+		o->standing[i] = (health.up ? OWNERS_UP : 0) | (health.recent ? OWNERS_RECENT : 0) |
+				 (health.brief ? OWNERS_BRIEF : 0);
+	}
+	use_all_in_panic(o, d, pool);
+	for (size_t i = 0; i < o->n; i++) {
+		struct desired_backend *b = &d->backends[o->first + i];
+
+		b->up = o->standing[i] & OWNERS_UP || (b->judged && b->up);
+		b->judged = true;
+	}
+	return 0;
+}
+
+/* One that no VIP can use does not get the packets of its flows either. */
+static void stop_those_down(struct desired *d)
+{
+	for (size_t i = 0; i < d->n_backends; i++)
+		if (!d->backends[i].up)
+			d->backends[i].record.flags &= (uint8_t)~SLUICE_BACKEND_SERVING;
+}
+
+/* ----------------------------------------------------------------------------------------- rings */
+
 /*
- * Without health checks nobody fails over, and a ring that is rebuilt has no one down: the first rank
- * is all there is to know.
+ * Where nobody fails over, the first rank is all there is to know: without health checks, and in a
+ * ring that is rebuilt without those that are down.
  */
 static unsigned int ranks_for(const struct model_vip *vip, const struct model_pool *pool)
 {
+	if (vip->hint == MODEL_HINT_ALWAYS)
+		return RING_RANKS;
 	return pool->check.type == MODEL_CHECK_NONE || vip->failover == MODEL_FAILOVER_REBUILD
 		       ? 1
 		       : RING_RANKS;
 }
 
-/* The backend's weight in the ring that is to be; 0: it is no member. */
-static unsigned int ring_weight(const struct desired_backend *b, const struct model_vip *vip)
+/* The member's weight in the ring that is to be; 0: it is none. */
+static unsigned int ring_weight(const struct owners *o, const struct desired *d, size_t member,
+				const struct model_vip *vip)
 {
-	if (!is_member(b->state) || (!b->up && vip->failover == MODEL_FAILOVER_REBUILD))
-		return 0;
-	return b->weight;
+	const struct desired_backend *b = &d->backends[o->first + member];
+	bool up = !o->standing || o->standing[member] & OWNERS_UP;
+
+	return is_member(b) && (up || vip->failover != MODEL_FAILOVER_REBUILD) ? b->weight : 0;
 }
 
 /* The ring over the members of @pool, whose backends begin at owners->first. */
-static int set_ring(struct desired_owners *owners, const struct desired *d,
-		    const struct model_vip *vip, const struct model_pool *pool,
-		    struct ring_cache *cache)
+static int set_ring(struct owners *o, const struct desired *d, const struct model_vip *vip,
+		    const struct model_pool *pool, struct ring_cache *cache)
 {
-	size_t n = pool->n_backends;
-	_cleanup_(freep) struct ring_member *members = calloc(n + 1, sizeof(*members));
+	_cleanup_(freep) struct ring_member *members = calloc(o->n + 1, sizeof(*members));
 	struct ring_spec spec = {
 		.maglev = vip->maglev,
 		.size = vip->ring_size,
 		.ranks = ranks_for(vip, pool),
 		.members = members,
-		.n = n,
+		.n = o->n,
 	};
 
 	if (!members)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		const struct desired_backend *b = &d->backends[owners->first + i];
-
-		members[i].address = b->backend->address;
-		members[i].weight = ring_weight(b, vip);
+	for (size_t i = 0; i < o->n; i++) {
+		members[i].address = d->backends[o->first + i].backend->address;
+		members[i].weight = ring_weight(o, d, i, vip);
 	}
-	return ring_cache_get(cache, &spec, &owners->ring);
+	return ring_cache_get(cache, &spec, &o->ring);
+}
+
+/* The member of an old generation as it is now. */
+static void set_old_member(struct owners *o, size_t m, const struct desired *d,
+			   const struct generation_member *member)
+{
+	size_t at = find_backend(d, member->pool, &member->address);
+	bool in_ring = at >= o->first && at - o->first < o->n;
+
+	o->old_members[m] = at < d->n_backends ? (uint32_t)at : OWNERS_NOBODY;
+	o->old_serves[m] = at < d->n_backends && !member->gone &&
+			   d->backends[at].state != MODEL_STATE_DISABLED &&
+			   (!in_ring || !o->standing || o->standing[at - o->first] & OWNERS_UP);
 }
 
 /* The ring of the old generation; one of another size has other slots, and names no owners. */
-static int set_old_ring(struct desired_owners *owners, const struct desired *d,
-			const struct generation *old, const struct model_vip *vip,
+static int set_old_ring(struct owners *o, const struct desired *d, const struct generation *old,
+			const struct model_vip *vip, const struct model_pool *pool,
 			struct ring_cache *cache)
 {
 	size_t n = old->n_members;
@@ -248,67 +328,43 @@ static int set_old_ring(struct desired_owners *owners, const struct desired *d,
 	struct ring_spec spec = {
 		.maglev = old->maglev,
 		.size = old->ring_size,
-		.ranks = ranks_for(vip, vip->pool),
+		.ranks = ranks_for(vip, pool),
 		.members = members,
 		.n = n,
 	};
 
-	if (old->ring_size != owners->ring->size || !n)
+	if (old->ring_size != o->ring->size || !n)
 		return 0;
-	owners->old_members = calloc(n, sizeof(*owners->old_members));
-	if (!members || !owners->old_members)
+	o->old_members = calloc(n, sizeof(*o->old_members));
+	o->old_serves = calloc(n, sizeof(*o->old_serves));
+	if (!members || !o->old_members || !o->old_serves)
 		return -ENOMEM;
-	owners->n_old = n;
+	o->n_old = n;
 	for (size_t i = 0; i < n; i++) {
 		members[i].address = old->members[i].address;
 		members[i].weight = old->members[i].weight;
-		owners->old_members[i] =
-			(uint32_t)find_backend(d, old->members[i].pool, &old->members[i].address);
+		set_old_member(o, i, d, &old->members[i]);
 	}
-	return ring_cache_get(cache, &spec, &owners->old);
+	return ring_cache_get(cache, &spec, &o->old);
 }
 
-/* Does the backend still get the packets of flows that it has? */
-static bool serves(const struct desired *d, uint32_t backend)
+/* Who owns the VIP's slots for clients that go to @pool. @name: of the pool in the generations. */
+static int set_owners(struct owners *o, struct desired *d, const struct model_vip *vip,
+		      const struct model_pool *pool, const char *name,
+		      const struct desired_input *in)
 {
-	return d->backends[backend].record.flags & SLUICE_BACKEND_SERVING;
-}
+	const struct generation_vip *g =
+		in->generations ? generations_find(in->generations, vip->name, name) : NULL;
+	int err = set_standing(o, d, vip, pool, in);
 
-void desired_slot(const struct desired *d, const struct desired_owners *o, uint32_t slot,
-		  uint32_t *cur, uint32_t *other)
-{
-	*cur = DESIRED_NOBODY;
-	for (unsigned int rank = 0; rank < o->ring->ranks && *cur == DESIRED_NOBODY; rank++) {
-		uint16_t owner = o->ring->owner[rank][slot];
-
-		if (owner != RING_NONE && d->backends[o->first + owner].up)
-			*cur = (uint32_t)(o->first + owner);
+	o->hint_always = vip->hint == MODEL_HINT_ALWAYS;
+	if (!err)
+		err = set_ring(o, d, vip, pool, in->rings);
+	if (!err && g && g->moving) {
+		o->back = g->back;
+		err = set_old_ring(o, d, &g->old, vip, pool, in->rings);
 	}
-	*other = *cur;
-	for (unsigned int rank = 0; o->old && rank < o->old->ranks; rank++) {
-		uint16_t owner = o->old->owner[rank][slot];
-
-		if (owner == RING_NONE || !serves(d, o->old_members[owner]))
-			continue;
-		*other = o->old_members[owner];
-		return;
-	}
-}
-
-bool desired_slot_moves(const struct desired *d, const struct desired_owners *o, uint32_t slot,
-			uint32_t cur)
-{
-	for (unsigned int rank = 0; o->old && rank < o->old->ranks; rank++) {
-		uint16_t owner = o->old->owner[rank][slot];
-
-		if (owner == RING_NONE)
-			continue;
-		if (o->old_members[owner] != cur)
-			return true;
-		if (serves(d, cur))
-			return false;
-	}
-	return false;
+	return err;
 }
 
 static uint32_t vip_flags(const struct model_vip *vip)
@@ -324,7 +380,7 @@ static uint32_t vip_flags(const struct model_vip *vip)
 	};
 	uint32_t flags = hash_flags[vip->hash] | quic_flags[vip->quic];
 
-	/* Flows that an id moved away from their slot are remembered: not every packet has it. */
+	/* Where an id led a flow away from its slot is remembered: not every packet has it. */
 	if (vip->track == MODEL_TRACK_ALWAYS ||
 	    (vip->track != MODEL_TRACK_NEVER &&
 	     (vip->quic || vip->tcp_server_id || vip->udp_stable)))
@@ -352,50 +408,57 @@ static bool is_first_of_address(const struct model *model, const struct model_vi
 }
 
 static int fill_targets(struct desired *d, size_t vip_index, const size_t *pool_first,
-			struct ring_cache *cache)
+			const struct desired_input *in)
 {
-	const struct model *model = d->model;
-	const struct model_vip *vip = &model->vips[vip_index];
+	const struct model_vip *vip = &d->model->vips[vip_index];
 
 	for (size_t i = 0; i < vip->n_targets; i++) {
-		struct desired_target *t = &d->targets[d->n_targets];
+		struct desired_target *t = &d->targets[d->n_targets++];
 		const struct model_target *target = &vip->targets[i];
 		int err;
 
 		t->vip = vip_index;
 		t->target = target;
-		t->owners.first = pool_first[target->pool - model->pools];
+		t->owners.first = pool_first[target->pool - d->model->pools];
 		if (target->backend) {
 			t->owners.first += (size_t)(target->backend - target->pool->backends);
-		} else {
-			err = set_ring(&t->owners, d, vip, target->pool, cache);
-			if (err)
-				return err;
+			continue;
 		}
-		d->n_targets++;
+		err = set_owners(&t->owners, d, vip, target->pool, target->pool->name, in);
+		if (err)
+			return err;
 	}
 	return 0;
+}
+
+/* The VIP's flags in the program: its options, and which epoch of its flows this is. */
+static uint32_t flags_with_epoch(const struct model_vip *vip, const struct desired_input *in)
+{
+	const struct generation_vip *g =
+		in->generations ? generations_find(in->generations, vip->name, NULL) : NULL;
+	uint32_t flags = vip_flags(vip);
+
+	/* Where every flow is remembered, each stays so. */
+	return !g || flags & SLUICE_VIP_TRACK
+		       ? flags
+		       : flags | (uint32_t)g->epoch << SLUICE_VIP_EPOCH_SHIFT;
 }
 
 static int fill_vip(struct desired *d, size_t i, const size_t *pool_first,
 		    const struct desired_input *in)
 {
 	const struct model_vip *vip = &d->model->vips[i];
-	const struct generation_vip *generation =
-		in->generations ? generations_find(in->generations, vip->name) : NULL;
 	struct desired_vip *v = &d->vips[i];
 	int err;
 
 	v->vip = vip;
-	v->flags = vip_flags(vip);
+	v->flags = flags_with_epoch(vip, in);
 	v->answers = is_first_of_address(d->model, vip);
 	v->owners.first = pool_first[vip->pool - d->model->pools];
 	v->first_target = d->n_targets;
 	d->n_vips++;
-	err = set_ring(&v->owners, d, vip, vip->pool, in->rings);
-	if (!err && generation && generation->moving)
-		err = set_old_ring(&v->owners, d, &generation->old, vip, in->rings);
-	return err ? err : fill_targets(d, i, pool_first, in->rings);
+	err = set_owners(&v->owners, d, vip, vip->pool, NULL, in);
+	return err ? err : fill_targets(d, i, pool_first, in);
 }
 
 static size_t count_targets(const struct model *model)
@@ -440,6 +503,7 @@ int desired_build(struct desired **out, const struct desired_input *in)
 		if (err)
 			return err;
 	}
+	stop_those_down(d);
 	*out = TAKE(d);
 	return 0;
 }
@@ -498,10 +562,13 @@ static uint32_t vip_bits(const struct model *model)
 	return bits;
 }
 
+static uint32_t age_ticks(unsigned int seconds)
+{
+	return (uint32_t)((uint64_t)seconds * 1000000000u >> SLUICE_TICK_SHIFT) + 1;
+}
+
 struct sluice_settings desired_settings(const struct model *model)
 {
-	uint64_t ticks = (uint64_t)model->flow_age_s * 1000000000u >> SLUICE_TICK_SHIFT;
-
 	return (struct sluice_settings){
 		.abi = SLUICE_ABI,
 		.features = features(model),
@@ -510,7 +577,9 @@ struct sluice_settings desired_settings(const struct model *model)
 		.echo_rate = model->echo_rate,
 		.error_rate = model->error_rate,
 		.flow_lines = model->limits.flows / SLUICE_FLOW_WAYS,
-		.flow_age = (uint32_t)ticks + 1,
+		.flow_age = age_ticks(model->flow_age_s),
+		.tcp_age = age_ticks(model->tcp_age_s > model->flow_age_s ? model->tcp_age_s
+									  : model->flow_age_s),
 		.vip_bits = vip_bits(model),
 	};
 }
@@ -521,7 +590,9 @@ void desired_free(struct desired *desired)
 		return;
 	free(desired->backends);
 	for (size_t i = 0; i < desired->n_vips; i++)
-		free(desired->vips[i].owners.old_members);
+		owners_fini(&desired->vips[i].owners);
+	for (size_t i = 0; i < desired->n_targets; i++)
+		owners_fini(&desired->targets[i].owners);
 	free(desired->vips);
 	free(desired->targets);
 	free(desired->leaving);

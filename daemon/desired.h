@@ -10,6 +10,7 @@
 #include "daemon/generations.h"
 #include "daemon/link.h"
 #include "daemon/maps.h"
+#include "daemon/owners.h"
 #include "daemon/ring_cache.h"
 #include "daemon/wishes.h"
 
@@ -23,6 +24,17 @@ struct desired_port {
 typedef bool desired_nexthop_fn(const void *ctx, const struct sluice_addr *addr,
 				struct link_nexthop *out);
 
+/* How a backend is, as far as a VIP is concerned. */
+struct desired_health {
+	bool up;
+	bool recent; /* became so not long ago: flows have not settled */
+	bool brief;  /* recent, and what it was before did not last until flows had settled */
+};
+
+typedef struct desired_health desired_health_fn(const void *ctx, const struct model_vip *vip,
+						const struct model_pool *pool,
+						const struct model_backend *backend);
+
 struct desired_input {
 	const struct model *model;
 	const struct wishes *wishes;
@@ -30,6 +42,8 @@ struct desired_input {
 	const struct desired_port *ports;      /* model->n_interfaces of them */
 	desired_nexthop_fn *nexthop;           /* may be NULL: only gateway_mac counts */
 	const void *nexthop_ctx;
+	desired_health_fn *health; /* of pools with a check; may be NULL: all are up */
+	const void *health_ctx;
 	struct ring_cache *rings;
 };
 
@@ -53,31 +67,22 @@ struct desired_backend {
 	const struct model_pool *pool;
 	const struct model_backend *backend;
 	enum model_state state; /* in force */
-	bool state_wished;      /* by the operator, not the config */
+	bool state_wished;      /* by the operator or by a check, not the config */
+	bool state_advised;     /* by a check */
 	unsigned int weight;    /* in force */
 	bool weight_wished;
-	bool up;      /* takes flows: as far as its health goes */
+	bool weight_advised;
+	bool judged;  /* some VIP asks for its health */
+	bool up;      /* it is not, or some VIP may send it flows */
 	bool leaving; /* no longer in the model: there until its flows have settled */
 	enum desired_way way;
 	struct sluice_backend record; /* generation 0: the plan gives it */
 };
 
-/*
- * Who owns a ring's slots: now, and under the old generation while a change has not settled. The
- * rings are the cache's.
- */
-struct desired_owners {
-	const struct ring *ring;
-	size_t first;           /* owner m of ring is backend first + m */
-	const struct ring *old; /* NULL: nothing moves */
-	uint32_t *old_members;  /* owner m of old is backend old_members[m] */
-	size_t n_old;
-};
-
 struct desired_vip {
 	const struct model_vip *vip;
 	uint32_t flags; /* SLUICE_VIP_* */
-	struct desired_owners owners;
+	struct owners owners;
 	size_t first_target; /* of its targets in desired->targets */
 	bool answers;        /* the one of its address that stands for it in echo and fragments */
 };
@@ -86,7 +91,7 @@ struct desired_vip {
 struct desired_target {
 	size_t vip;                        /* index into desired->vips */
 	const struct model_target *target; /* what the config says */
-	struct desired_owners owners;      /* ring NULL: the one backend `owners.first` */
+	struct owners owners;              /* ring NULL: the one backend `owners.first` */
 };
 
 /* Refers to the model, the generations and the cache's rings, which must outlive it. */
@@ -106,27 +111,14 @@ struct desired {
 /* 0 with @out to be freed by desired_free(), or -ENOMEM. */
 int desired_build(struct desired **out, const struct desired_input *input);
 
-#define DESIRED_NOBODY UINT32_MAX
-
-/*
- * The backends (indexes into desired->backends) of a slot: @cur for new flows, the first rank that is
- * up; @other the old generation's owner, where that is another one that still serves, else @cur. Either
- * may be DESIRED_NOBODY. Pure.
- */
-void desired_slot(const struct desired *desired, const struct desired_owners *owners, uint32_t slot,
-		  uint32_t *cur, uint32_t *other);
-
-/*
- * Had the slot another owner than @cur in the old generation, be it one that serves no more? Pure.
- */
-bool desired_slot_moves(const struct desired *desired, const struct desired_owners *owners,
-			uint32_t slot, uint32_t cur);
-
 /* How much room a model takes in the maps, with some to spare. Pure. */
 struct maps_size desired_size(const struct model *model);
 
 /* The program's settings for a model, without the flow table's secret. Pure. */
 struct sluice_settings desired_settings(const struct model *model);
+
+/* Who a state or weight comes from: "operator", "check", "config". */
+const char *desired_source_name(bool wished, bool advised);
 
 /* The word for a way: "no_route", "resolving", "ready", "local", "static". */
 const char *desired_way_name(enum desired_way way);

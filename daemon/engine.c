@@ -11,19 +11,30 @@
 
 #include "config/cleanup.h"
 #include "config/load.h"
+#include "daemon/advice.h"
 #include "daemon/flow_table.h"
 #include "daemon/log.h"
+#include "daemon/probe_tunnels.h"
+#include "daemon/settle.h"
 
 struct engine {
 	struct model *model;
 	struct wishes wishes;
 	struct generations generations;
+	struct health *health;
+	struct probe_tunnels tunnels;
+	int64_t health_settles; /* when the next thing that health did has settled */
+	int64_t grace;          /* until then, backends of which nothing is known count as up */
 	struct desired *desired;
 	struct plan *plan; /* the last one: its ids are in force */
+	sd_event *event;   /* borrowed */
 	sd_event_source *settle_timer;
+	sd_event_source *sweep_timer;
 	struct link *link;
 	struct datapath *datapath;
 	struct ring_cache rings;
+	engine_event_fn *watch; /* or NULL */
+	void *watch_ctx;
 	time_t started;
 	time_t loaded;
 };
@@ -32,9 +43,9 @@ struct engine {
 struct candidate {
 	struct model *model;
 	const struct wishes *wishes;
-	bool (*settles)(void *ctx,
-			const struct generation_vip *vip); /* which moves end; NULL: none */
+	generations_settles_fn *settles; /* which moves end; NULL: none */
 	void *ctx;
+	bool dismisses; /* backends that the model has no more lose their flows */
 };
 
 /* ------------------------------------------------------------------------------------ the parts */
@@ -52,10 +63,13 @@ static size_t list_addresses(const struct model *model, const struct generations
 	for (size_t p = 0; p < model->n_pools; p++)
 		for (size_t i = 0; i < model->pools[p].n_backends; i++)
 			out[n++] = model->pools[p].backends[i].address;
-	for (size_t v = 0; v < generations->n; v++)
-		for (size_t i = 0;
-		     generations->vips[v].moving && i < generations->vips[v].old.n_members; i++)
-			out[n++] = generations->vips[v].old.members[i].address;
+	for (size_t v = 0; v < generations->n; v++) {
+		const struct generation *old = &generations->vips[v].old;
+
+		for (size_t i = 0; generations->vips[v].moving && i < old->n_members; i++)
+			if (!old->members[i].gone)
+				out[n++] = old->members[i].address;
+	}
 	return n;
 }
 
@@ -98,17 +112,30 @@ static struct desired_port *list_ports(const struct engine *e, const struct mode
 	return list;
 }
 
-static int make_desired(struct engine *e, const struct candidate *c,
+static struct advice advice_now(const struct engine *e, const struct model *model)
+{
+	return (struct advice){
+		.health = e->health,
+		.settle_s = model->settle_s,
+		.now = time(NULL),
+		.grace = e->grace,
+	};
+}
+
+static int make_desired(struct engine *e, const struct candidate *c, const struct wishes *wishes,
 			const struct generations *generations, struct desired **out)
 {
 	_cleanup_(freep) struct desired_port *ports = list_ports(e, c->model);
+	struct advice advice = advice_now(e, c->model);
 	struct desired_input input = {
 		.model = c->model,
-		.wishes = c->wishes,
+		.wishes = wishes,
 		.generations = generations,
 		.ports = ports,
 		.nexthop = nexthop,
 		.nexthop_ctx = e->link,
+		.health = advice_health,
+		.health_ctx = &advice,
 		.rings = &e->rings,
 	};
 
@@ -173,19 +200,31 @@ static int write_maps(struct engine *e, const struct candidate *c, const struct 
 
 static int on_settle_timer(sd_event_source *source, uint64_t usec, void *ctx);
 
-/* Wakes up when the next move ends, and now and then while one may end early. */
+/*
+ * Wakes up when the next move ends or what health did has settled, and now and then while a move may
+ * end early.
+ */
 static void arm_settle_timer(struct engine *e)
 {
-	int64_t limit = generations_next_limit(&e->generations), now = time(NULL);
-	int64_t wait = limit > now ? limit - now : 0;
+	int64_t limit = generations_next_limit(&e->generations), now = time(NULL), wait;
+	struct advice advice;
 	uint64_t usec;
 
 	if (!e->settle_timer)
 		return;
+	if (limit != INT64_MAX && limit > now + SETTLE_LOOK_S)
+		limit = now + SETTLE_LOOK_S;
+	if (e->model) {
+		advice = advice_now(e, e->model);
+		e->health_settles = advice_next(&advice, e->model);
+		if (e->health_settles < limit)
+			limit = e->health_settles;
+	}
 	sd_event_source_set_enabled(e->settle_timer,
 				    limit == INT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
-	if (wait > SETTLE_LOOK_S)
-		wait = SETTLE_LOOK_S;
+	if (limit == INT64_MAX)
+		return;
+	wait = limit - now;
 	if (wait < 1)
 		wait = 1;
 	sd_event_now(sd_event_source_get_event(e->settle_timer), CLOCK_MONOTONIC, &usec);
@@ -193,6 +232,7 @@ static void arm_settle_timer(struct engine *e)
 }
 
 struct change_log {
+	const struct engine *engine;
 	const struct engine_result *result;
 };
 
@@ -201,24 +241,41 @@ static void log_change(void *ctx, const char *text)
 	const struct change_log *log = ctx;
 
 	log_info("%s", text);
+	if (log->engine->watch)
+		log->engine->watch(log->engine->watch_ctx, text, NULL);
 	if (log->result && log->result->change)
 		log->result->change(log->result->ctx, text);
 }
 
-static bool same_moves(const struct generations *a, const struct generations *b)
+static bool same_members(const struct generation *a, const struct generation *b)
 {
-	if (a->n != b->n)
+	if (a->n_members != b->n_members || !generation_equal(a, b))
 		return false;
-	for (size_t i = 0; i < a->n; i++)
-		if (strcmp(a->vips[i].vip, b->vips[i].vip) != 0 ||
-		    a->vips[i].moving != b->vips[i].moving || a->vips[i].since != b->vips[i].since)
+	for (size_t i = 0; i < a->n_members; i++)
+		if (a->members[i].gone != b->members[i].gone ||
+		    !addr_equal(&a->members[i].address, &b->members[i].address))
 			return false;
 	return true;
 }
 
+/* Is there nothing new for a restart to know? */
+static bool same_moves(const struct generations *a, const struct generations *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		const struct generation_vip *x = &a->vips[i], *y = &b->vips[i];
+
+		if (strcmp(x->vip, y->vip) != 0 || strcmp(x->pool, y->pool) != 0 ||
+		    x->moving != y->moving || x->since != y->since || x->leave != y->leave ||
+		    !same_members(&x->now, &y->now) || !same_members(&x->old, &y->old))
+			return false;
+	}
+	return true;
+}
+
 /* Puts the generations in force; on disk too, so that a restart goes on where this ends. */
-static void accept_generations(struct engine *e, const struct model *model,
-			       struct generations *next)
+static void adopt_generations(struct engine *e, const struct model *model, struct generations *next)
 {
 	_cleanup_(diag_fini) struct diag diag = {0};
 	bool same = same_moves(&e->generations, next);
@@ -228,14 +285,13 @@ static void accept_generations(struct engine *e, const struct model *model,
 	*next = (struct generations){0};
 	if (!same && generations_save(&e->generations, model->state_dir, &diag))
 		log_diag(LOG_LEVEL_WARNING, &diag);
-	arm_settle_timer(e);
 }
 
 /* The plan was carried out: the candidate is in force. */
-static void accept(struct engine *e, const struct candidate *c, struct generations *generations,
-		   struct desired *desired, struct plan *plan, struct engine_result *result)
+static void adopt(struct engine *e, const struct candidate *c, struct generations *generations,
+		  struct desired *desired, struct plan *plan, struct engine_result *result)
 {
-	struct change_log log = {.result = result};
+	struct change_log log = {.engine = e, .result = result};
 
 	changes_list(e->desired, desired, log_change, &log);
 	if (result)
@@ -246,12 +302,14 @@ static void accept(struct engine *e, const struct candidate *c, struct generatio
 	plan_free(e->plan);
 	e->desired = desired;
 	e->plan = plan;
-	accept_generations(e, c->model, generations);
+	adopt_generations(e, c->model, generations);
 	if (e->model != c->model) {
 		model_free(e->model);
 		e->model = c->model;
 	}
 	ring_cache_sweep(&e->rings);
+	probe_tunnels_follow(&e->tunnels, e->desired, e->plan->backend_ids);
+	arm_settle_timer(e);
 }
 
 /* After a failed attempt: ways and program for the state in force. */
@@ -265,19 +323,32 @@ static void restore(struct engine *e)
 		return;
 	settings = desired_settings(e->model);
 	size = desired_size(e->model);
-	if (follow(e, e->model, &e->generations, &diag) || make_fit(e, &size, &settings, &diag))
+	if (health_follow(e->health, e->model, &e->wishes))
+		diag_add(&diag, NULL, 0, "checks: %s", strerror(ENOMEM));
+	if (follow(e, e->model, &e->generations, &diag) || make_fit(e, &size, &settings, &diag) ||
+	    diag.n)
 		log_diag(LOG_LEVEL_ERROR, &diag);
 }
 
-/* The generations for the candidate, without the moves that end. */
-static int make_generations(struct engine *e, const struct candidate *c, struct generations *out)
+/* The candidate's wishes, with those of its checks. 0 or -ENOMEM. */
+static int make_wishes(struct engine *e, const struct candidate *c, struct wishes *out)
 {
-	int64_t now = time(NULL);
-	int err = generations_next(out, &e->generations, c->model, c->wishes, now);
+	struct advice advice = advice_now(e, c->model);
+	int err = health_follow(e->health, c->model, c->wishes);
 
-	for (size_t i = 0; !err && c->settles && i < out->n; i++)
-		if (out->vips[i].moving && c->settles(c->ctx, &out->vips[i]))
-			generations_settle(out, out->vips[i].vip, now);
+	return err ? err : advice_wishes(out, &advice, c->wishes, c->model);
+}
+
+/* The generations for the candidate, without the moves that end. */
+static int make_generations(struct engine *e, const struct candidate *c,
+			    const struct wishes *wishes, struct generations *out)
+{
+	int err = generations_next(out, &e->generations, c->model, wishes, time(NULL));
+
+	if (!err && c->settles)
+		generations_settle_those(out, c->settles, c->ctx);
+	if (!err && c->dismisses)
+		generations_dismiss(out, c->model);
 	return err;
 }
 
@@ -288,16 +359,19 @@ static int make_generations(struct engine *e, const struct candidate *c, struct 
 static int bring_into_force(struct engine *e, const struct candidate *c,
 			    struct engine_result *result, struct diag *diag)
 {
+	_cleanup_(wishes_fini) struct wishes wishes = {0};
 	_cleanup_(generations_fini) struct generations next = {0};
 	_cleanup_(desired_freep) struct desired *desired = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
-	int err = make_generations(e, c, &next);
+	int err = make_wishes(e, c, &wishes);
 
 	ring_cache_begin(&e->rings);
 	if (!err)
+		err = make_generations(e, c, &wishes, &next);
+	if (!err)
 		err = follow(e, c->model, &next, diag);
 	if (!err)
-		err = make_desired(e, c, &next, &desired);
+		err = make_desired(e, c, &wishes, &next, &desired);
 	if (!err)
 		err = write_maps(e, c, desired, &plan, diag);
 	if (err) {
@@ -306,8 +380,23 @@ static int bring_into_force(struct engine *e, const struct candidate *c,
 			diag_add(diag, NULL, 0, "%s", strerror(-err));
 		return err;
 	}
-	accept(e, c, &next, TAKE(desired), TAKE(plan), result);
+	adopt(e, c, &next, TAKE(desired), TAKE(plan), result);
 	return 0;
+}
+
+/* Checks of @model have their way. 0, or -errno with a message. */
+static int prepare_tunnels(struct engine *e, const struct model *model, struct diag *diag)
+{
+	_cleanup_(freep) unsigned int *ifindexes = NULL;
+	size_t n;
+	const struct datapath_port *ports = datapath_ports(e->datapath, &n);
+
+	ifindexes = calloc(n + 1, sizeof(*ifindexes));
+	if (!ifindexes)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		ifindexes[i] = ports[i].ifindex;
+	return probe_tunnels_prepare(&e->tunnels, e->event, model, ifindexes, n, diag);
 }
 
 /* The whole way for a new model: ports, then maps. */
@@ -316,6 +405,8 @@ static int bring_model(struct engine *e, const struct candidate *c, struct engin
 {
 	int err = datapath_attach(e->datapath, c->model->interfaces, c->model->n_interfaces, diag);
 
+	if (!err)
+		err = prepare_tunnels(e, c->model, diag);
 	if (!err)
 		err = bring_into_force(e, c, result, diag);
 	if (err) {
@@ -326,7 +417,7 @@ static int bring_model(struct engine *e, const struct candidate *c, struct engin
 	return 0;
 }
 
-/* A next hop moved, or a change settled: the same model and wishes, another desired state. */
+/* A next hop or a backend's health is another one: the same model and wishes, another desired state. */
 static void refresh(void *ctx)
 {
 	_cleanup_(diag_fini) struct diag diag = {0};
@@ -339,63 +430,62 @@ static void refresh(void *ctx)
 
 /* ------------------------------------------------------------------------------------------ settling */
 
-/*
- * Whether a live flow of the VIP is with another backend than its slot's owner. An entry does not say
- * whose VIP it is: one that is with a backend of the VIP's ring counts, which can only delay.
- */
-struct need {
+/* A look at the flow table for one ring after the other; rings with the same owners share the answer. */
+struct look {
 	const struct engine *engine;
-	const struct desired_vip *vip;
-	bool found;
+	const struct owners *last;
+	bool needed; /* by a live flow: the old generation of `last` */
 };
 
-static bool is_owner(const struct need *need, uint32_t id)
+static bool stop_at_need(void *ctx, const struct flow_entry *entry)
 {
-	const struct engine *e = need->engine;
-	const struct desired_owners *o = &need->vip->owners;
+	const struct settle *settle = ctx;
 
-	for (size_t i = 0; i < need->vip->vip->pool->n_backends; i++)
-		if (e->plan->backend_ids[o->first + i] == id)
-			return true;
-	for (size_t i = 0; o->old && i < o->n_old; i++)
-		if (e->plan->backend_ids[o->old_members[i]] == id)
-			return true;
-	return false;
+	return !settle_needs_old(settle, entry->slot, entry->backend);
 }
 
-static bool needs_old(void *ctx, const struct flow_entry *entry)
+static const struct owners *find_owners(const struct engine *e, const struct generation_vip *g)
 {
-	struct need *need = ctx;
-	const struct engine *e = need->engine;
-	uint32_t cur, other;
+	for (size_t i = 0; i < e->desired->n_vips && !*g->pool; i++)
+		if (strcmp(e->desired->vips[i].vip->name, g->vip) == 0)
+			return &e->desired->vips[i].owners;
+	for (size_t i = 0; i < e->desired->n_targets; i++) {
+		const struct desired_target *t = &e->desired->targets[i];
 
-	if (entry->slot >= need->vip->owners.ring->size)
-		return true;
-	desired_slot(e->desired, &need->vip->owners, entry->slot, &cur, &other);
-	need->found = (cur == DESIRED_NOBODY || e->plan->backend_ids[cur] != entry->backend) &&
-		      is_owner(need, entry->backend);
-	return !need->found;
-}
-
-static bool vip_needs_old(const struct engine *e, const char *name)
-{
-	struct need need = {.engine = e};
-
-	for (size_t i = 0; i < e->desired->n_vips; i++) {
-		if (strcmp(e->desired->vips[i].vip->name, name) != 0)
-			continue;
-		need.vip = &e->desired->vips[i];
-		flow_table_each(e->datapath, needs_old, &need);
+		if (t->owners.ring && strcmp(t->target->pool->name, g->pool) == 0 &&
+		    strcmp(e->desired->vips[t->vip].vip->name, g->vip) == 0)
+			return &t->owners;
 	}
-	return need.found;
+	return NULL;
+}
+
+static bool needs_old(struct look *look, const struct generation_vip *g)
+{
+	const struct engine *e = look->engine;
+	const struct owners *owners = find_owners(e, g);
+	_cleanup_(settle_fini) struct settle settle = {0};
+
+	if (!owners)
+		return false;
+	if (look->last && owners_equal(look->last, owners))
+		return look->needed;
+	/* When it ends known flows are forgotten: also those that moved for a backend's health. */
+	if (owners_recent(owners))
+		return true;
+	/* Without memory it is looked again later. */
+	if (settle_init(&settle, e->desired, owners, e->plan->backend_ids))
+		return true;
+	look->needed = !flow_table_each(e->datapath, stop_at_need, &settle);
+	look->last = owners;
+	return look->needed;
 }
 
 /* Is its time over, or does no live flow need it any more, where it may end early? */
-static bool is_due(void *ctx, const struct generation_vip *vip)
+static bool is_due(void *ctx, const struct generation_vip *g)
 {
 	int64_t now = time(NULL);
 
-	return now >= vip->limit || (now >= vip->soonest && !vip_needs_old(ctx, vip->vip));
+	return now >= g->limit || (now >= g->soonest && !needs_old(ctx, g));
 }
 
 static bool is_named(void *ctx, const struct generation_vip *vip)
@@ -407,22 +497,26 @@ static int on_settle_timer(sd_event_source *source, uint64_t usec, void *ctx)
 {
 	_cleanup_(diag_fini) struct diag diag = {0};
 	struct engine *e = ctx;
+	struct look look = {.engine = e};
 	struct candidate c = {
 		.model = e->model,
 		.wishes = &e->wishes,
 		.settles = is_due,
-		.ctx = e,
+		.ctx = &look,
 	};
-	bool due = false;
+	bool due = false, left = generations_next_leave(&e->generations) <= time(NULL);
 
 	(void)source;
 	(void)usec;
 	for (size_t i = 0; i < e->generations.n && !due; i++)
-		due = e->generations.vips[i].moving && is_due(e, &e->generations.vips[i]);
-	if (due && bring_into_force(e, &c, NULL, &diag))
+		due = e->generations.vips[i].moving && is_due(&look, &e->generations.vips[i]);
+	if ((due || left || e->health_settles <= time(NULL)) &&
+	    bring_into_force(e, &c, NULL, &diag))
 		log_diag(LOG_LEVEL_ERROR, &diag);
 	else if (due)
 		log_info("rings: a change has settled");
+	if (left)
+		log_info("rings: the time of backends that left is over");
 	arm_settle_timer(e);
 	return 0;
 }
@@ -445,6 +539,34 @@ int engine_settle(struct engine *e, const char *vip, struct engine_result *resul
 	return bring_into_force(e, &c, result, diag);
 }
 
+#define SWEEP_USEC (UINT64_C(3600) * 1000000)
+
+/* What the flow table forgot must be gone before its time wraps. */
+static int on_sweep_timer(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	struct engine *e = ctx;
+	size_t swept = flow_table_sweep(e->datapath);
+
+	if (swept)
+		log_debug("flow table: %zu old entries cleared", swept);
+	sd_event_source_set_time(source, usec + SWEEP_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* 0 or -errno. */
+static int add_timers(struct engine *e, sd_event *event)
+{
+	int err = sd_event_add_time(event, &e->settle_timer, CLOCK_MONOTONIC, 0, 0, on_settle_timer,
+				    e);
+
+	if (err >= 0)
+		err = sd_event_source_set_enabled(e->settle_timer, SD_EVENT_OFF);
+	if (err >= 0)
+		err = sd_event_add_time_relative(event, &e->sweep_timer, CLOCK_MONOTONIC,
+						 SWEEP_USEC, 0, on_sweep_timer, e);
+	return err < 0 ? err : 0;
+}
+
 /* ------------------------------------------------------------------------------------- start, stop */
 
 static void log_ports(const struct engine *e)
@@ -458,6 +580,35 @@ static void log_ports(const struct engine *e)
 					     : "alone (the dispatcher is not available here)");
 }
 
+/* When at the latest each check of @model has said something. */
+static int64_t grace_of(const struct model *model, int64_t now)
+{
+	unsigned int longest_ms = 0;
+
+	for (size_t i = 0; i < model->n_pools; i++) {
+		const struct model_check *check = &model->pools[i].check;
+
+		if (check->type != MODEL_CHECK_NONE &&
+		    check->fast_interval_ms + check->timeout_ms > longest_ms)
+			longest_ms = check->fast_interval_ms + check->timeout_ms;
+	}
+	return longest_ms ? now + longest_ms / 1000 + 2 : 0;
+}
+
+/* Of a backend of the model in force; of others there is no tunnel yet. */
+static uint32_t mark(void *ctx, const struct model_pool *pool, const struct model_backend *backend)
+{
+	const struct engine *e = ctx;
+	const struct model_pool *pools = e->model ? e->model->pools : NULL;
+	size_t at = (size_t)(backend - pool->backends);
+
+	if (!pools || pool < pools || pool >= pools + e->model->n_pools)
+		return 0;
+	for (const struct model_pool *p = pools; p < pool; p++)
+		at += p->n_backends;
+	return probe_tunnels_mark(&e->tunnels, e->plan->backend_ids[at]);
+}
+
 static int start(struct engine *e, sd_event *event, struct model *model, struct diag *diag)
 {
 	struct candidate c = {.model = model, .wishes = &e->wishes};
@@ -468,16 +619,19 @@ static int start(struct engine *e, sd_event *event, struct model *model, struct 
 	};
 	int err = wishes_load(&e->wishes, model->state_dir, diag);
 
+	e->event = event;
+	e->grace = grace_of(model, time(NULL));
+	if (!err)
+		err = health_new(&e->health, event, model->state_dir, refresh, mark, e, diag);
 	if (!err)
 		err = generations_load(&e->generations, model->state_dir, diag);
 	if (err)
 		return err;
-	err = sd_event_add_time(event, &e->settle_timer, CLOCK_MONOTONIC, 0, 0, on_settle_timer, e);
-	if (err < 0) {
+	err = add_timers(e, event);
+	if (err) {
 		diag_add(diag, NULL, 0, "making a timer: %s", strerror(-err));
 		return err;
 	}
-	sd_event_source_set_enabled(e->settle_timer, SD_EVENT_OFF);
 	err = link_new(&e->link, event, refresh, e);
 	if (err) {
 		diag_add(diag, NULL, 0, "opening rtnetlink: %s", strerror(-err));
@@ -509,7 +663,10 @@ void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	sd_event_source_unref(e->settle_timer);
+	sd_event_source_disable_unref(e->settle_timer);
+	sd_event_source_disable_unref(e->sweep_timer);
+	health_free(e->health);
+	probe_tunnels_fini(&e->tunnels);
 	datapath_free(e->datapath);
 	link_free(e->link);
 	desired_free(e->desired);
@@ -541,10 +698,10 @@ static int check_fixed(const struct model *now, const struct model *next, struct
 	return diag->n > before ? -EINVAL : 0;
 }
 
-int engine_reload(struct engine *e, struct engine_result *result, struct diag *diag)
+int engine_reload(struct engine *e, bool at_once, struct engine_result *result, struct diag *diag)
 {
 	_cleanup_(model_freep) struct model *model = NULL;
-	struct candidate c = {.wishes = &e->wishes};
+	struct candidate c = {.wishes = &e->wishes, .dismisses = at_once};
 	int err = load_file(&model, e->model->file, diag);
 
 	if (!err)
@@ -634,6 +791,20 @@ int engine_order(struct engine *e, enum engine_order order, const char *backend,
 	return 0;
 }
 
+static void on_health_event(void *ctx, const struct health_event *event)
+{
+	const struct engine *e = ctx;
+
+	e->watch(e->watch_ctx, event->text, event);
+}
+
+void engine_watch(struct engine *e, engine_event_fn *fn, void *ctx)
+{
+	e->watch = fn;
+	e->watch_ctx = ctx;
+	health_watch(e->health, on_health_event, e);
+}
+
 size_t engine_purge_flows(struct engine *e, uint32_t backend_id)
 {
 	return flow_table_purge(e->datapath, backend_id);
@@ -649,6 +820,7 @@ struct engine_view engine_view(const struct engine *e)
 		.backend_ids = e->plan->backend_ids,
 		.vip_ids = e->plan->vip_ids,
 		.datapath = e->datapath,
+		.health = e->health,
 		.started = e->started,
 		.loaded = e->loaded,
 	};

@@ -13,6 +13,7 @@
 #include "config/diag.h"
 #include "daemon/changes.h"
 #include "daemon/datapath.h"
+#include "daemon/health.h"
 
 struct engine;
 
@@ -25,6 +26,7 @@ struct engine_view {
 	const uint32_t *backend_ids; /* of desired->backends */
 	const uint32_t *vip_ids;     /* of desired->vips */
 	const struct datapath *datapath;
+	const struct health *health;
 	time_t started;
 	time_t loaded; /* when the config was last read */
 };
@@ -42,8 +44,18 @@ struct engine_result {
 	void *ctx;
 };
 
-/* Reads the config file anew and brings it into force. 0, or -errno with messages; then all is as before. */
-int engine_reload(struct engine *engine, struct engine_result *result, struct diag *diag);
+/*
+ * Reads the config file anew and brings it into force. Backends that it has no more keep their flows for
+ * settle_s, or, with @at_once, lose them. 0, or -errno with messages; then all is as before.
+ */
+int engine_reload(struct engine *engine, bool at_once, struct engine_result *result,
+		  struct diag *diag);
+
+/* News for people and programs: @text, and where it is about a backend's health, @health; else NULL. */
+typedef void engine_event_fn(void *ctx, const char *text, const struct health_event *health);
+
+/* @fn is told of all that changes from now on. */
+void engine_watch(struct engine *engine, engine_event_fn *fn, void *ctx);
 
 /* What the operator can ask for. */
 enum engine_order {

@@ -21,6 +21,7 @@ void generation_fini(struct generation *g)
 void generation_vip_fini(struct generation_vip *v)
 {
 	free(v->vip);
+	free(v->pool);
 	generation_fini(&v->now);
 	generation_fini(&v->old);
 }
@@ -139,7 +140,8 @@ static struct declared declared_backend(const struct model_pool *pool,
 		.member = {.pool = pool->name,
 			   .backend = backend->name,
 			   .address = backend->address,
-			   .weight = wish && wish->weight ? wish->weight : backend->weight},
+			   .weight = wish && wish->weight ? wish->weight : backend->weight,
+			   .hint = backend->hint},
 		.state = wish && wish->has_state ? wish->state : backend->state,
 	};
 }
@@ -181,22 +183,29 @@ static bool had_flows_before(enum model_state state)
 	return state == MODEL_STATE_ACTIVE || state == MODEL_STATE_DRAINING;
 }
 
+/* What an entry is of. */
+struct origin {
+	const struct model_vip *vip;
+	const struct model_pool *pool;
+	const char *pool_name; /* in the entry */
+};
+
 /* The generation of the backends in a state that @is_member says yes to. 0 or -ENOMEM. */
 static int select_members(struct generation *out, const struct declarations *d,
-			  const struct model_vip *vip, bool (*is_member)(enum model_state state))
+			  const struct origin *o, bool (*is_member)(enum model_state state))
 {
-	const struct declared *backends = first_of(d, vip->pool);
+	const struct declared *backends = first_of(d, o->pool);
 	_cleanup_(freep) struct generation_member *members =
-		calloc(vip->pool->n_backends + 1, sizeof(*members));
+		calloc(o->pool->n_backends + 1, sizeof(*members));
 	struct generation g = {
-		.maglev = vip->maglev,
-		.ring_size = vip->ring_size,
+		.maglev = o->vip->maglev,
+		.ring_size = o->vip->ring_size,
 		.members = members,
 	};
 
 	if (!members)
 		return -ENOMEM;
-	for (size_t i = 0; i < vip->pool->n_backends; i++)
+	for (size_t i = 0; i < o->pool->n_backends; i++)
 		if (is_member(backends[i].state))
 			members[g.n_members++] = backends[i].member;
 	return generation_copy(out, &g);
@@ -235,70 +244,98 @@ static void add_passed(struct generation *g, const struct generation *from,
 		qsort(g->members, g->n_members, sizeof(*g->members), compare_members);
 }
 
+/* The backend of the pool at the member's address, or NULL. */
+static const struct declared *find_declared(const struct declarations *d,
+					    const struct model_pool *pool,
+					    const struct generation_member *member)
+{
+	struct declared key = {.member = *member};
+
+	return bsearch(&key, first_of(d, pool), pool->n_backends, sizeof(key), compare_declared);
+}
+
 /*
  * A copy of @from, and of those that were members since and are no more, in which the backends that the
- * VIP still has go by their present names. @passed: NULL, or where those may be.
+ * VIP still has go by their present names. @before: NULL, or the move that goes on.
  */
-static int keep_old(struct generation *out, const struct declarations *d,
-		    const struct model_vip *vip, const struct generation *from,
-		    const struct generation_vip *passed, const struct generation *now)
+static int keep_old(struct generation *out, const struct declarations *d, const struct origin *o,
+		    const struct generation *from, const struct generation_vip *before,
+		    const struct generation *now)
 {
 	size_t room = from->n_members;
 	_cleanup_(freep) struct generation_member *members = NULL;
 	struct generation g = *from;
 
-	if (passed)
-		room += passed->old.n_members + passed->now.n_members;
+	if (before)
+		room += before->old.n_members + before->now.n_members;
 	members = calloc(room + 1, sizeof(*members));
 	if (!members)
 		return -ENOMEM;
 	if (from->n_members)
 		memcpy(members, from->members, from->n_members * sizeof(*members));
 	g.members = members;
-	if (passed) {
-		add_passed(&g, &passed->old, now);
-		add_passed(&g, &passed->now, now);
+	if (before) {
+		add_passed(&g, &before->old, now);
+		add_passed(&g, &before->now, now);
 	}
 	for (size_t i = 0; i < g.n_members; i++) {
-		struct declared key = {.member = members[i]};
-		const struct declared *same =
-			bsearch(&key, first_of(d, vip->pool), vip->pool->n_backends, sizeof(*same),
-				compare_declared);
+		const struct declared *same = find_declared(d, o->pool, &members[i]);
 
-		members[i].pool = same ? same->member.pool : members[i].pool;
-		members[i].backend = same ? same->member.backend : members[i].backend;
+		/* One that is back, or leaves only now, has its time before it. */
+		if (has_member(now, &members[i]) ||
+		    (before && has_member(&before->now, &members[i])))
+			members[i].gone = false;
+		if (!same)
+			continue;
+		members[i].pool = same->member.pool;
+		members[i].backend = same->member.backend;
+		members[i].hint = same->member.hint;
+		members[i].gone |= same->state == MODEL_STATE_DISABLED;
 	}
 	return generation_copy(out, &g);
 }
 
 /* ----------------------------------------------------------------------------------- the next */
 
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 /*
- * A move begins at @now. Those who left are given their time; else flows say when it is over, once
- * each that is not idle has shown itself to the flow table.
+ * A move begins at @now. Those who left are given their time; flows say when it is over, once each
+ * that is not idle has shown itself to the flow table.
  */
 static void begin_move(struct generation_vip *v, const struct model *model, bool left, int64_t now)
 {
-	unsigned int settle_s = model->settle_s;
-	bool longer = !left && settle_s < GENERATIONS_SETTLE_S;
-
 	v->moving = true;
 	v->since = now;
-	v->limit = now + (longer ? GENERATIONS_SETTLE_S : settle_s);
-	v->soonest = left ? v->limit : now + model->flow_age_s + GENERATIONS_TICKS_S;
+	v->limit = now + later(model->settle_s, GENERATIONS_SETTLE_S);
+	v->soonest = now + later(model->settle_s, model->flow_age_s + GENERATIONS_TICKS_S);
 	if (v->soonest > v->limit)
 		v->soonest = v->limit;
+	v->leave = left ? now + model->settle_s : INT64_MAX;
+}
+
+/* Those of the old generation that are not in the new one, and own slots or not, are gone. */
+static void dismiss(struct generation_vip *v)
+{
+	for (size_t i = 0; i < v->old.n_members; i++)
+		if (!has_member(&v->now, &v->old.members[i]))
+			v->old.members[i].gone = true;
+	v->leave = INT64_MAX;
 }
 
 /* A VIP that was not there before. */
-static int first_vip(struct generation_vip *v, const struct declarations *d,
-		     const struct model_vip *vip, int64_t now)
+static int first_vip(struct generation_vip *v, const struct declarations *d, const struct origin *o,
+		     int64_t now)
 {
-	int err = select_members(&v->old, d, vip, had_flows_before);
+	int err = select_members(&v->old, d, o, had_flows_before);
 
 	if (err)
 		return err;
 	v->since = now;
+	v->leave = INT64_MAX;
 	if (generation_equal(&v->old, &v->now))
 		generation_fini(&v->old);
 	else
@@ -307,19 +344,15 @@ static int first_vip(struct generation_vip *v, const struct declarations *d,
 }
 
 static int unchanged_vip(struct generation_vip *v, const struct declarations *d,
-			 const struct model_vip *vip, const struct generation_vip *before)
+			 const struct origin *o, const struct generation_vip *before)
 {
 	v->moving = before->moving;
 	v->back = before->back;
 	v->since = before->since;
+	v->leave = before->leave;
 	v->soonest = before->soonest;
 	v->limit = before->limit;
-	return before->moving ? keep_old(&v->old, d, vip, &before->old, NULL, NULL) : 0;
-}
-
-static int64_t later(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
+	return before->moving ? keep_old(&v->old, d, o, &before->old, NULL, &v->now) : 0;
 }
 
 /* Do the slots of @now have owners in @old? Else nothing that began under it can be kept. */
@@ -328,9 +361,14 @@ static bool tells_owners(const struct generation *old, const struct generation *
 	return next_owner(old, 0) < old->n_members && old->ring_size == now->ring_size;
 }
 
+/* When the later of two groups leaves. */
+static int64_t leave_of_both(int64_t a, int64_t b)
+{
+	return a == INT64_MAX ? b : b == INT64_MAX ? a : later(a, b);
+}
+
 static int changed_vip(struct generation_vip *v, const struct declarations *d,
-		       const struct model_vip *vip, const struct generation_vip *before,
-		       int64_t now)
+		       const struct origin *o, const struct generation_vip *before, int64_t now)
 {
 	bool goes_on = before->moving && now < before->limit;
 	bool keeps = goes_on && !before->back && tells_owners(&before->old, &v->now);
@@ -340,35 +378,77 @@ static int changed_vip(struct generation_vip *v, const struct declarations *d,
 	if (goes_on) {
 		v->soonest = later(v->soonest, before->soonest);
 		v->limit = later(v->limit, before->limit);
+		v->leave = leave_of_both(v->leave, before->leave);
+	} else if (before->moving && !*v->pool) {
+		v->epoch++;
 	}
 	v->back = generation_equal(start, &v->now);
-	return keep_old(&v->old, d, vip, v->back ? &before->now : start, goes_on ? before : NULL,
+	return keep_old(&v->old, d, o, v->back ? &before->now : start, goes_on ? before : NULL,
 			&v->now);
 }
 
 /* 0 or -ENOMEM; @v for generation_vip_fini() in either case. */
-static int next_vip(struct generation_vip *v, const struct declarations *d,
-		    const struct model_vip *vip, const struct generation_vip *before, int64_t now)
+static int next_vip(struct generation_vip *v, const struct declarations *d, const struct origin *o,
+		    const struct generation_vip *before, int64_t now)
 {
 	int err;
 
-	v->vip = strdup(vip->name);
-	if (!v->vip)
+	v->vip = strdup(o->vip->name);
+	v->pool = strdup(o->pool_name);
+	if (!v->vip || !v->pool)
 		return -ENOMEM;
-	err = select_members(&v->now, d, vip, takes_new_flows);
+	err = select_members(&v->now, d, o, takes_new_flows);
 	if (err)
 		return err;
+	if (before)
+		v->epoch = before->epoch;
 	if (!before)
-		return first_vip(v, d, vip, now);
-	if (generation_equal(&v->now, &before->now))
-		return unchanged_vip(v, d, vip, before);
-	return changed_vip(v, d, vip, before, now);
+		err = first_vip(v, d, o, now);
+	else if (generation_equal(&v->now, &before->now))
+		err = unchanged_vip(v, d, o, before);
+	else
+		err = changed_vip(v, d, o, before, now);
+	if (!err && v->moving && now >= v->leave)
+		dismiss(v);
+	return err;
 }
 
 static int compare_vips(const void *a, const void *b)
 {
-	return strcmp(((const struct generation_vip *)a)->vip,
-		      ((const struct generation_vip *)b)->vip);
+	const struct generation_vip *x = a, *y = b;
+	int order = strcmp(x->vip, y->vip);
+
+	return order ? order : strcmp(x->pool, y->pool);
+}
+
+/* The VIP's own ring, and those of the pools that its sources name. */
+static int next_rings(struct generations *next, const struct declarations *d,
+		      const struct model_vip *vip, const struct generations *before, int64_t now)
+{
+	struct origin o = {.vip = vip, .pool = vip->pool, .pool_name = ""};
+	int err = next_vip(&next->vips[next->n++], d, &o, generations_find(before, vip->name, NULL),
+			   now);
+
+	for (size_t t = 0; t < vip->n_targets && !err; t++) {
+		const struct model_target *target = &vip->targets[t];
+
+		if (target->backend)
+			continue;
+		o.pool = target->pool;
+		o.pool_name = target->pool->name;
+		err = next_vip(&next->vips[next->n++], d, &o,
+			       generations_find(before, vip->name, o.pool_name), now);
+	}
+	return err;
+}
+
+static size_t count_rings(const struct model *model)
+{
+	size_t n = model->n_vips;
+
+	for (size_t i = 0; i < model->n_vips; i++)
+		n += model->vips[i].n_targets;
+	return n;
 }
 
 int generations_next(struct generations *out, const struct generations *before,
@@ -380,17 +460,13 @@ int generations_next(struct generations *out, const struct generations *before,
 
 	if (err)
 		return err;
-	next.vips = calloc(model->n_vips + 1, sizeof(*next.vips));
+	next.vips = calloc(count_rings(model) + 1, sizeof(*next.vips));
 	if (!next.vips)
 		return -ENOMEM;
-	for (size_t i = 0; i < model->n_vips; i++) {
-		const struct model_vip *vip = &model->vips[i];
-
-		err = next_vip(&next.vips[next.n++], &d, vip, generations_find(before, vip->name),
-			       now);
-		if (err)
-			return err;
-	}
+	for (size_t i = 0; i < model->n_vips && !err; i++)
+		err = next_rings(&next, &d, &model->vips[i], before, now);
+	if (err)
+		return err;
 	qsort(next.vips, next.n, sizeof(*next.vips), compare_vips);
 	*out = next;
 	next = (struct generations){0};
@@ -399,40 +475,142 @@ int generations_next(struct generations *out, const struct generations *before,
 
 /* -------------------------------------------------------------------------------------- moves */
 
-struct generation_vip *generations_find(const struct generations *generations, const char *vip)
+struct generation_vip *generations_find(const struct generations *generations, const char *vip,
+					const char *pool)
 {
-	struct generation_vip key = {.vip = (char *)vip};
+	struct generation_vip key = {.vip = (char *)vip, .pool = (char *)(pool ? pool : "")};
 
 	if (generations->n == 0)
 		return NULL;
 	return bsearch(&key, generations->vips, generations->n, sizeof(key), compare_vips);
 }
 
-bool generations_settle(struct generations *generations, const char *vip, int64_t now)
+static void settle(struct generation_vip *v)
+{
+	generation_fini(&v->old);
+	v->moving = false;
+	v->back = false;
+	v->leave = INT64_MAX;
+	v->soonest = 0;
+	v->limit = 0;
+}
+
+static bool vip_moves(const struct generations *generations, const char *vip)
+{
+	for (size_t i = 0; i < generations->n; i++)
+		if (generations->vips[i].moving && strcmp(generations->vips[i].vip, vip) == 0)
+			return true;
+	return false;
+}
+
+bool generations_settle_those(struct generations *generations, generations_settles_fn *settles,
+			      void *ctx)
 {
 	bool some = false;
 
 	for (size_t i = 0; i < generations->n; i++) {
 		struct generation_vip *v = &generations->vips[i];
+		struct generation_vip *own;
 
-		if (!v->moving || (vip ? strcmp(v->vip, vip) != 0 : now < v->limit))
+		if (!v->moving || !settles(ctx, v))
 			continue;
-		generation_fini(&v->old);
-		v->moving = false;
-		v->back = false;
-		v->soonest = 0;
-		v->limit = 0;
+		settle(v);
 		some = true;
+		/* The flows of all its rings are of one epoch. */
+		own = generations_find(generations, v->vip, NULL);
+		if (own && !vip_moves(generations, v->vip))
+			own->epoch++;
 	}
 	return some;
 }
 
-int64_t generations_next_limit(const struct generations *generations)
+struct naming {
+	const char *vip; /* NULL: by time */
+	int64_t now;
+};
+
+static bool is_named_or_due(void *ctx, const struct generation_vip *v)
 {
-	int64_t limit = INT64_MAX;
+	const struct naming *naming = ctx;
+
+	return naming->vip ? strcmp(v->vip, naming->vip) == 0 : naming->now >= v->limit;
+}
+
+bool generations_settle(struct generations *generations, const char *vip, int64_t now)
+{
+	struct naming naming = {vip, now};
+
+	return generations_settle_those(generations, is_named_or_due, &naming);
+}
+
+static bool is_in_model(const struct model *model, const struct generation_member *member)
+{
+	const struct model_pool *pool = model_find_pool(model, member->pool);
+
+	for (size_t i = 0; pool && i < pool->n_backends; i++)
+		if (addr_equal(&pool->backends[i].address, &member->address))
+			return true;
+	return false;
+}
+
+void generations_dismiss(struct generations *generations, const struct model *model)
+{
+	for (size_t i = 0; i < generations->n; i++) {
+		struct generation *old = &generations->vips[i].old;
+
+		for (size_t m = 0; generations->vips[i].moving && m < old->n_members; m++)
+			old->members[m].gone |= !is_in_model(model, &old->members[m]);
+	}
+}
+
+bool generations_leaving(const struct generations *generations, const char *pool,
+			 const struct sluice_addr *address)
+{
+	const struct generation_member key = {.address = *address};
+
+	for (size_t i = 0; i < generations->n; i++) {
+		const struct generation_vip *v = &generations->vips[i];
+		const struct generation_member *m;
+
+		if (!v->moving || v->leave == INT64_MAX || !v->old.n_members)
+			continue;
+		m = bsearch(&key, v->old.members, v->old.n_members, sizeof(key), compare_members);
+		if (m && !m->gone && strcmp(m->pool, pool) == 0 && !has_member(&v->now, m))
+			return true;
+	}
+	return false;
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+size_t generations_moving(const struct generations *generations)
+{
+	size_t n = 0;
 
 	for (size_t i = 0; i < generations->n; i++)
-		if (generations->vips[i].moving && generations->vips[i].limit < limit)
-			limit = generations->vips[i].limit;
-	return limit;
+		n += generations->vips[i].moving;
+	return n;
+}
+
+int64_t generations_next_leave(const struct generations *generations)
+{
+	int64_t next = INT64_MAX;
+
+	for (size_t i = 0; i < generations->n; i++)
+		if (generations->vips[i].moving)
+			next = sooner(next, generations->vips[i].leave);
+	return next;
+}
+
+int64_t generations_next_limit(const struct generations *generations)
+{
+	int64_t next = generations_next_leave(generations);
+
+	for (size_t i = 0; i < generations->n; i++)
+		if (generations->vips[i].moving)
+			next = sooner(next, generations->vips[i].limit);
+	return next;
 }

@@ -6,9 +6,13 @@
  *	{"version": 1, "vips": [
  *	  {"vip": "www", "since": 1790000000,
  *	   "now": {"maglev": "v2", "ring_size": 65537, "members": [
- *	     {"pool": "web", "backend": "web-1", "address": "198.18.1.11", "weight": 100}]},
- *	   "old": {...}, "soonest": 1790000300, "limit": 1790000300, "back": false}
+ *	     {"pool": "web", "backend": "web-1", "address": "198.18.1.11", "weight": 100,
+ *	      "hint": 7}]},
+ *	   "old": {...}, "soonest": 1790000300, "limit": 1790003600, "back": false}
  *	]}
+ *
+ * "pool" is there only for the ring of a pool that sources name, "epoch" once a move has settled,
+ * "leave" only where somebody left, and a member's "gone" where it serves no more.
  */
 #include "daemon/generations.h"
 
@@ -34,13 +38,16 @@ static bool is_name(const char *text)
 /* Appends a member whose names are borrowed from @json. NULL, or what is wrong with it. */
 static const char *read_member(struct generation *g, json_t *json, json_error_t *error)
 {
-	static const char *const known[] = {"pool", "backend", "address", "weight", NULL};
+	static const char *const known[] = {"pool", "backend", "address", "weight",
+					    "hint", "gone",    NULL};
 	struct generation_member *m = &g->members[g->n_members];
+	json_int_t weight, hint = 0;
 	const char *address;
-	json_int_t weight;
+	int gone = 0;
 
-	if (json_unpack_ex(json, error, 0, "{s:s, s:s, s:s, s:I}", "pool", &m->pool, "backend",
-			   &m->backend, "address", &address, "weight", &weight) != 0)
+	if (json_unpack_ex(json, error, 0, "{s:s, s:s, s:s, s:I, s?I, s?b}", "pool", &m->pool,
+			   "backend", &m->backend, "address", &address, "weight", &weight, "hint",
+			   &hint, "gone", &gone) != 0)
 		return error->text;
 	if (state_file_unknown(json, known))
 		return "a field that is not known";
@@ -52,7 +59,11 @@ static const char *read_member(struct generation *g, json_t *json, json_error_t 
 		return "\"weight\" is outside 0..65535";
 	if (g->n_members && addr_compare(&m[-1].address, &m->address) >= 0)
 		return "not in the order of the addresses";
+	if (hint < 0 || hint > UINT16_MAX)
+		return "\"hint\" is outside 0..65535";
 	m->weight = (unsigned int)weight;
+	m->hint = (uint16_t)hint;
+	m->gone = gone;
 	g->n_members++;
 	return NULL;
 }
@@ -112,6 +123,9 @@ static int read_generation(struct generation *out, json_t *json, const char *fie
 /* An entry of the file as jansson unpacks it; all is borrowed. */
 struct entry {
 	const char *vip;
+	const char *pool;
+	json_int_t epoch;
+	json_int_t leave;
 	json_int_t since;
 	json_t *now;
 	json_t *old;
@@ -124,18 +138,24 @@ struct entry {
 static const char *entry_fault(const struct entry *e, const json_t *json,
 			       const struct generations *so_far)
 {
+	const struct generation_vip *last = so_far->n ? &so_far->vips[so_far->n - 1] : NULL;
+	int order = last ? strcmp(last->vip, e->vip) : -1;
 	bool moves = e->old;
 
-	if (!is_name(e->vip))
-		return "the name is empty or too long";
-	if (so_far->n && strcmp(so_far->vips[so_far->n - 1].vip, e->vip) >= 0)
+	if (!is_name(e->vip) || (*e->pool && !is_name(e->pool)))
+		return "a name is empty or too long";
+	if (order > 0 || (order == 0 && strcmp(last->pool, e->pool) >= 0))
 		return "not in the order of the names";
+	if (e->epoch < 0 || e->epoch > UINT8_MAX)
+		return "\"epoch\" is outside 0..255";
 	if (e->since < 0)
 		return "\"since\" is negative";
 	if (moves != !!json_object_get(json, "soonest") ||
 	    moves != !!json_object_get(json, "limit") || moves != !!json_object_get(json, "back"))
 		return "\"old\", \"soonest\", \"limit\" and \"back\" come together";
-	if (moves && (e->soonest < e->since || e->limit < e->soonest))
+	if (!moves && json_object_get(json, "leave"))
+		return "\"leave\" without \"old\"";
+	if (moves && (e->soonest < e->since || e->limit < e->soonest || e->leave < e->since))
 		return "\"since\", \"soonest\" and \"limit\" do not follow each other";
 	return NULL;
 }
@@ -152,32 +172,36 @@ static int read_vip(struct generation_vip *v, const struct entry *e, const struc
 	if (e->old && generation_equal(&v->old, &v->now))
 		return state_file_fault(at, "\"old\" is the same as \"now\"");
 	v->vip = strdup(e->vip);
+	v->pool = strdup(e->pool);
+	v->epoch = (uint8_t)e->epoch;
 	v->since = e->since;
+	v->leave = e->leave;
 	v->moving = e->old;
 	v->back = e->back;
 	v->soonest = e->soonest;
 	v->limit = e->limit;
-	return v->vip ? 0 : -ENOMEM;
+	return v->vip && v->pool ? 0 : -ENOMEM;
 }
 
 /* 0, -ENOMEM, or -EINVAL with a message. */
 static int take_entry(void *ctx, json_t *json, const struct state_entry *at)
 {
-	static const char *const known[] = {"vip",     "since", "now",  "old",
-					    "soonest", "limit", "back", NULL};
+	static const char *const known[] = {"vip",     "pool",  "epoch", "since", "now", "old",
+					    "soonest", "limit", "leave", "back",  NULL};
 	const char *unknown = state_file_unknown(json, known), *fault;
 	_cleanup_(generation_vip_fini) struct generation_vip v = {0};
 	struct generations *generations = ctx;
 	struct generation_vip *vips;
-	struct entry e = {0};
+	struct entry e = {.pool = "", .leave = INT64_MAX};
 	json_error_t error;
 	int err;
 
 	if (unknown)
 		return state_file_fault(at, "unknown field \"%s\"", unknown);
-	if (json_unpack_ex(json, &error, 0, "{s:s, s:I, s:o, s?o, s?I, s?I, s?b}", "vip", &e.vip,
-			   "since", &e.since, "now", &e.now, "old", &e.old, "soonest", &e.soonest,
-			   "limit", &e.limit, "back", &e.back) != 0)
+	if (json_unpack_ex(json, &error, 0, "{s:s, s?s, s?I, s:I, s:o, s?o, s?I, s?I, s?I, s?b}",
+			   "vip", &e.vip, "pool", &e.pool, "epoch", &e.epoch, "since", &e.since,
+			   "now", &e.now, "old", &e.old, "soonest", &e.soonest, "limit", &e.limit,
+			   "leave", &e.leave, "back", &e.back) != 0)
 		return state_file_fault(at, "%s", error.text);
 	fault = entry_fault(&e, json, generations);
 	if (fault)
@@ -223,9 +247,14 @@ int generations_load(struct generations *out, const char *state_dir, struct diag
 static json_t *member_json(const struct generation_member *m)
 {
 	char address[ADDR_TEXT_MAX];
+	_cleanup_(json_decrefp) json_t *json =
+		json_pack("{s:s, s:s, s:s, s:I, s:I}", "pool", m->pool, "backend", m->backend,
+			  "address", addr_print(&m->address, address), "weight",
+			  (json_int_t)m->weight, "hint", (json_int_t)m->hint);
 
-	return json_pack("{s:s, s:s, s:s, s:I}", "pool", m->pool, "backend", m->backend, "address",
-			 addr_print(&m->address, address), "weight", (json_int_t)m->weight);
+	if (json && m->gone && json_object_set_new(json, "gone", json_true()) != 0)
+		return NULL;
+	return TAKE(json);
 }
 
 /* NULL: no memory. */
@@ -240,6 +269,20 @@ static json_t *generation_json(const struct generation *g)
 			 (json_int_t)g->ring_size, "members", members);
 }
 
+/* Sets those fields that are not always there. 0 or -1. */
+static int add_optional(json_t *json, const struct generation_vip *v)
+{
+	int err = 0;
+
+	if (*v->pool)
+		err |= json_object_set_new(json, "pool", json_string(v->pool));
+	if (v->epoch)
+		err |= json_object_set_new(json, "epoch", json_integer(v->epoch));
+	if (v->moving && v->leave != INT64_MAX)
+		err |= json_object_set_new(json, "leave", json_integer(v->leave));
+	return err;
+}
+
 /* NULL: no memory. */
 static json_t *vip_json(const struct generation_vip *v)
 {
@@ -248,7 +291,9 @@ static json_t *vip_json(const struct generation_vip *v)
 			  generation_json(&v->now));
 	_cleanup_(json_decrefp) json_t *move = NULL;
 
-	if (!json || !v->moving)
+	if (!json || add_optional(json, v))
+		return NULL;
+	if (!v->moving)
 		return TAKE(json);
 	move = json_pack("{s:o, s:I, s:I, s:b}", "old", generation_json(&v->old), "soonest",
 			 (json_int_t)v->soonest, "limit", (json_int_t)v->limit, "back", v->back);

@@ -18,6 +18,7 @@
 #include "daemon/commands.h"
 #include "daemon/log.h"
 #include "daemon/replay.h"
+#include "daemon/report.h"
 #include "daemon/server.h"
 
 enum {
@@ -58,12 +59,21 @@ struct daemon {
 
 /* ------------------------------------------------------------------------------------------ run */
 
-static json_t *handle(void *ctx, const struct server_peer *peer, const json_t *request,
-		      struct diag *diag)
+static json_t *handle(void *ctx, struct server_peer *peer, const json_t *request, struct diag *diag)
 {
 	struct daemon *d = ctx;
 
 	return commands_handle(d->engine, peer, request, diag);
+}
+
+/* Hands news on to those who watch. */
+static void publish(void *ctx, const char *text, const struct health_event *health)
+{
+	_cleanup_(json_decrefp) json_t *event = report_event(text, health);
+	struct daemon *d = ctx;
+
+	if (event)
+		server_publish(d->server, event);
 }
 
 static void tell_ready(const struct daemon *d)
@@ -84,7 +94,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)info;
 	sd_notify(0, "RELOADING=1");
 	log_info("config: reload, asked for by a signal");
-	if (engine_reload(d->engine, &result, &diag)) {
+	if (engine_reload(d->engine, false, &result, &diag)) {
 		log_diag(LOG_LEVEL_ERROR, &diag);
 		log_error("config: not reloaded, the one in force stays");
 	}
@@ -128,6 +138,7 @@ static int run(struct model *model, struct diag *diag)
 	if (err)
 		goto no_engine;
 	model = NULL;
+	engine_watch(d.engine, publish, &d);
 	sd_event_set_watchdog(d.event, true);
 	log_info("sluiced %s: ready", SLUICE_VERSION);
 	tell_ready(&d);

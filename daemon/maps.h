@@ -35,6 +35,7 @@ enum map_kind {
 	X(FLOWS, "flows", MAP_MEMORY, __u32, struct sluice_flow_line) \
 	X(FRAGMENTS, "fragments", MAP_KERNEL, struct sluice_fragment_key, struct sluice_fragment) \
 	X(LIMITERS, "limiters", MAP_KERNEL, __u32, struct sluice_bucket) \
+	X(SCRATCH, "scratch", MAP_KERNEL, __u32, struct sluice_scratch) \
 	X(COUNTERS, "counters", MAP_KERNEL, __u32, struct sluice_counters) \
 	X(BACKEND_COUNTERS, "backend_counters", MAP_KERNEL, __u32, struct sluice_backend_counters)
 

@@ -26,6 +26,7 @@ struct planner {
 	struct diag *diag;
 	struct sluice_ring *vip_rings; /* of desired->vips: where each lies */
 	struct layout_areas areas;
+	struct plan_words words;
 };
 
 /* A place for one more element of an array; NULL without memory. */
@@ -107,7 +108,7 @@ static int number_backends(struct planner *p)
 		p->plan->backend_ids[i] = found ? found->id : layout_ids_take(&ids);
 		if (!p->plan->backend_ids[i]) {
 			diag_add(p->diag, NULL, 0,
-				 "backend \"%s\" of pool \"%s\": no room for more than %u backends "
+				 "backend \"%s\" of pool \"%s\": the limit of backends is %u "
 				 "(those that leave count until they are gone); raise "
 				 "limits.backends",
 				 b->backend->name, b->pool->name, p->running->n_ids - 1);
@@ -268,11 +269,10 @@ static int number_vips(struct planner *p)
 
 		p->plan->vip_ids[i] = now ? now->id : layout_ids_take(&ids);
 		if (!p->plan->vip_ids[i]) {
-			diag_add(
-				p->diag, NULL, 0,
-				"vip \"%s\": no room for more than %u VIPs (those that leave count "
-				"until they are gone); raise limits.vips",
-				vip->name, p->running->max_vips);
+			diag_add(p->diag, NULL, 0,
+				 "vip \"%s\": the limit of VIPs is %u (those that leave count "
+				 "until they are gone); raise limits.vips",
+				 vip->name, p->running->max_vips);
 			return -E2BIG;
 		}
 	}
@@ -296,35 +296,66 @@ static int place_ring(struct planner *p, const struct ring *ring, const struct s
 
 static uint32_t id_of(const struct plan *plan, uint32_t backend)
 {
-	return backend == DESIRED_NOBODY ? 0 : plan->backend_ids[backend];
+	return backend == OWNERS_NOBODY ? 0 : plan->backend_ids[backend];
 }
 
-uint32_t plan_slot(const struct plan *plan, const struct plan_ring *ring, uint32_t slot,
-		   uint32_t before)
+const uint32_t *plan_words_get(struct plan_words *w, const struct plan *plan,
+			       const struct plan_ring *ring)
 {
-	uint32_t cur, other;
-	bool track;
+	const struct owners *owners = ring->owners;
 
-	desired_slot(plan->desired, ring->owners, slot, &cur, &other);
-	if (other == DESIRED_NOBODY)
-		other = cur;
-	track = ring->owners->old && (desired_slot_moves(plan->desired, ring->owners, slot, cur) ||
-				      (ring->live && before & SLUICE_SLOT_TRACK));
-	return SLUICE_SLOT(id_of(plan, cur), id_of(plan, other), track);
+	if (w->of && owners_equal(w->of, owners))
+		return w->words;
+	if (w->room < owners->ring->size) {
+		uint32_t *words = reallocarray(w->words, owners->ring->size, sizeof(*words));
+
+		if (!words)
+			return NULL;
+		w->words = words;
+		w->room = owners->ring->size;
+	}
+	for (uint32_t i = 0; i < owners->ring->size; i++) {
+		struct owners_slot s = owners_of(owners, i);
+
+		w->words[i] = SLUICE_SLOT(id_of(plan, s.cur),
+					  id_of(plan, s.other == OWNERS_NOBODY ? s.cur : s.other),
+					  s.track) |
+			      (s.keep ? SLUICE_SLOT_KEEP : 0);
+	}
+	w->of = owners;
+	return w->words;
+}
+
+void plan_words_fini(struct plan_words *w)
+{
+	free(w->words);
+	*w = (struct plan_words){0};
+}
+
+static uint64_t count_changed(const struct plan_ring *ring, const uint32_t *words,
+			      const struct slots *running)
+{
+	uint32_t changed = 0;
+
+	for (uint32_t i = 0; i < ring->owners->ring->size; i++) {
+		uint32_t before = slots_get(running, ring->base + i);
+
+		changed += before != plan_word(ring, words[i], before);
+	}
+	return changed;
 }
 
 /* A step for the ring, if a slot of it differs. */
 static int add_ring(struct planner *p, const struct plan_ring *ring)
 {
+	const uint32_t *words = plan_words_get(&p->words, p->plan, ring);
 	struct plan *plan = p->plan;
 	struct plan_ring *list;
-	uint64_t changed = 0;
+	uint64_t changed;
 
-	for (uint32_t i = 0; i < ring->owners->ring->size; i++) {
-		uint32_t before = slots_get(&p->running->slots, ring->base + i);
-
-		changed += before != plan_slot(plan, ring, i, before);
-	}
+	if (!words)
+		return -ENOMEM;
+	changed = count_changed(ring, words, &p->running->slots);
 	if (!changed)
 		return 0;
 	plan->slots += changed;
@@ -336,23 +367,58 @@ static int add_ring(struct planner *p, const struct plan_ring *ring)
 	return add_step(plan, PLAN_RING, plan->n_rings);
 }
 
-static int set_vip_rings(struct planner *p)
+static int place_vip_rings(struct planner *p)
 {
-	for (size_t i = 0; i < p->desired->n_vips; i++) {
+	int err = 0;
+
+	for (size_t i = 0; i < p->desired->n_vips && !err; i++) {
 		const struct desired_vip *v = &p->desired->vips[i];
 		const struct sluice_vip *now = running_vip(p->running, v->vip);
-		struct plan_ring ring = {.owners = &v->owners};
-		int err = place_ring(p, v->owners.ring, now ? &now->ring : NULL, &p->vip_rings[i]);
 
-		if (err)
-			return err;
-		ring.base = p->vip_rings[i].base;
+		err = place_ring(p, v->owners.ring, now ? &now->ring : NULL, &p->vip_rings[i]);
+	}
+	return err;
+}
+
+static int compare_pools(const void *a, const void *b)
+{
+	const struct desired_vip *x = *(const struct desired_vip *const *)a;
+	const struct desired_vip *y = *(const struct desired_vip *const *)b;
+
+	if (x->owners.first != y->owners.first)
+		return x->owners.first < y->owners.first ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
+/* The VIPs, those of one pool together: their rings have the same words. NULL without memory. */
+static const struct desired_vip **vips_by_pool(const struct desired *desired)
+{
+	const struct desired_vip **list = calloc(desired->n_vips + 1, sizeof(*list));
+
+	for (size_t i = 0; list && i < desired->n_vips; i++)
+		list[i] = &desired->vips[i];
+	if (list)
+		qsort(list, desired->n_vips, sizeof(*list), compare_pools);
+	return list;
+}
+
+static int set_vip_rings(struct planner *p)
+{
+	_cleanup_(freep) const struct desired_vip **vips = vips_by_pool(p->desired);
+	int err = vips ? place_vip_rings(p) : -ENOMEM;
+
+	for (size_t i = 0; i < p->desired->n_vips && !err; i++) {
+		const struct desired_vip *v = vips[i];
+		const struct sluice_vip *now = running_vip(p->running, v->vip);
+		struct plan_ring ring = {
+			.owners = &v->owners,
+			.base = p->vip_rings[v - p->desired->vips].base,
+		};
+
 		ring.live = now && now->ring.base == ring.base;
 		err = add_ring(p, &ring);
-		if (err)
-			return err;
 	}
-	return 0;
+	return err;
 }
 
 /* --------------------------------------------------------------------------------------- targets */
@@ -648,9 +714,8 @@ static int check_room(struct planner *p, enum map_id map, const char *what, cons
 	if (n <= p->running->max_entries[map])
 		return 0;
 	diag_add(p->diag, NULL, 0,
-		 "no room for more than %u %s (those that leave count until they are "
-		 "gone)%s%s",
-		 p->running->max_entries[map], what, limit ? "; raise " : "", limit ? limit : "");
+		 "the limit of %s is %u (those that leave count until they are gone)%s%s", what,
+		 p->running->max_entries[map], limit ? "; raise " : "", limit ? limit : "");
 	return -E2BIG;
 }
 
@@ -834,6 +899,7 @@ int plan_build(struct plan **out, struct running *running, const struct desired 
 	if (!err)
 		err = plan_devices(&p);
 	layout_areas_fini(&p.areas);
+	plan_words_fini(&p.words);
 	free(p.vip_rings);
 	if (err)
 		plan_free(p.plan);

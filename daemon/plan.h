@@ -68,7 +68,7 @@ struct plan_backend {
 
 /* A ring to be written: which slots differ is found while writing. */
 struct plan_ring {
-	const struct desired_owners *owners;
+	const struct owners *owners;
 	uint32_t base; /* slot where the ring begins */
 	bool live;     /* packets use it already */
 };
@@ -99,12 +99,29 @@ struct plan {
 };
 
 /*
- * The word to write for @slot of @ring, which holds @before. A slot is tracked while its VIP moves,
- * from when it first has another owner than it had: flows that began in between must be found. That
- * holds also where the one it had serves no more, since a later change may move the slot again.
+ * The words of a ring, before what it holds is looked at; kept for the next ring with the same owners:
+ * many VIPs share a pool. All zero is an empty, valid one.
  */
-uint32_t plan_slot(const struct plan *plan, const struct plan_ring *ring, uint32_t slot,
-		   uint32_t before);
+struct plan_words {
+	const struct owners *of;
+	uint32_t *words;
+	size_t room;
+};
+
+/* The words for @ring, valid until the next call; NULL without memory. */
+const uint32_t *plan_words_get(struct plan_words *words, const struct plan *plan,
+			       const struct plan_ring *ring);
+void plan_words_fini(struct plan_words *words);
+
+/*
+ * What to write where @before is, and plan_words_get() says @word. A slot is tracked while its VIP
+ * moves, from when it first has another owner than it had: flows that began in between must be found.
+ * That holds also where the one it had serves no more, since a later change may move the slot again.
+ */
+static inline uint32_t plan_word(const struct plan_ring *ring, uint32_t word, uint32_t before)
+{
+	return ring->live && ring->owners->old ? word | (before & SLUICE_SLOT_TRACK) : word;
+}
 
 /*
  * 0 with @out to be freed by plan_free(), before @running; a plan without steps means that nothing

@@ -29,6 +29,25 @@ static json_t *interface_document(const struct datapath_port *port)
 			 (json_int_t)port->program_id);
 }
 
+static size_t count_down(const struct desired *desired)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < desired->n_backends; i++)
+		n += !desired->backends[i].up;
+	return n;
+}
+
+static json_t *panic_document(const struct desired *desired)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < desired->n_vips; i++)
+		if (desired->vips[i].owners.panic)
+			append(names, json_string(desired->vips[i].vip->name));
+	return names;
+}
+
 static size_t count_unresolved(const struct desired *desired)
 {
 	size_t n = 0;
@@ -46,7 +65,8 @@ json_t *report_status(const struct engine_view *view)
 
 	for (size_t i = 0; i < n; i++)
 		append(interfaces, interface_document(&ports[i]));
-	return json_pack("{s:s, s:i, s:I, s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:s, s:i, s:I, s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, "
+			 "s:o, s:I}",
 			 "version", SLUICE_VERSION, "pid", (int)getpid(), "uptime_s",
 			 (json_int_t)(time(NULL) - view->started), "config", view->model->file,
 			 "pin_dir", view->model->pin_dir, "state_dir", view->model->state_dir,
@@ -55,7 +75,10 @@ json_t *report_status(const struct engine_view *view)
 			 (json_int_t)view->desired->n_backends, "operator_changes",
 			 (json_int_t)view->wishes->n, "unresolved_backends",
 			 (json_int_t)count_unresolved(view->desired), "memory_bytes",
-			 (json_int_t)datapath_memory(view->datapath));
+			 (json_int_t)datapath_memory(view->datapath), "down_backends",
+			 (json_int_t)count_down(view->desired), "panic_vips",
+			 panic_document(view->desired), "moving_vips",
+			 (json_int_t)generations_moving(view->generations));
 }
 
 static bool takes_flows(enum model_state state)
@@ -67,8 +90,9 @@ static size_t count_active(const struct engine_view *view, const struct desired_
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < v->vip->pool->n_backends; i++)
-		n += takes_flows(view->desired->backends[v->owners.first + i].state);
+	for (size_t i = 0; i < v->owners.n; i++)
+		n += takes_flows(view->desired->backends[v->owners.first + i].state) &&
+		     (!v->owners.standing || v->owners.standing[i] & OWNERS_UP);
 	return n;
 }
 
@@ -123,9 +147,9 @@ static json_t *nexthop_document(const struct desired_backend *b)
 	return hop;
 }
 
-static const char *who(bool wished)
+static const char *health_name(const struct desired_backend *b)
 {
-	return wished ? "operator" : "config";
+	return !b->judged ? "unchecked" : b->up ? "up" : "down";
 }
 
 static json_t *backend_document(const struct engine_view *view, size_t i, uint32_t flows)
@@ -134,13 +158,15 @@ static json_t *backend_document(const struct engine_view *view, size_t i, uint32
 	struct sluice_backend_counters c = stats_backend(view->datapath, view->backend_ids[i]);
 	char text[ADDR_TEXT_MAX];
 
-	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:s, s:o, s:I, s:I, s:I}", "name",
-			 b->backend->name, "pool", b->pool->name, "address",
+	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:s, s:s, s:o, s:I, s:I, s:I}",
+			 "name", b->backend->name, "pool", b->pool->name, "address",
 			 addr_print(&b->backend->address, text), "id",
 			 (json_int_t)view->backend_ids[i], "state",
 			 b->leaving ? "removed" : model_state_name(b->state), "state_by",
-			 who(b->state_wished), "weight", (json_int_t)b->weight, "weight_by",
-			 who(b->weight_wished), "nexthop", nexthop_document(b), "packets",
+			 desired_source_name(b->state_wished, b->state_advised), "weight",
+			 (json_int_t)b->weight, "weight_by",
+			 desired_source_name(b->weight_wished, b->weight_advised), "health",
+			 health_name(b), "nexthop", nexthop_document(b), "packets",
 			 (json_int_t)c.packets, "bytes", (json_int_t)c.bytes, "flows",
 			 (json_int_t)flows);
 }
@@ -206,4 +232,22 @@ json_t *report_ordered(const struct engine_view *view, const char *backend, cons
 					   "weight", (json_int_t)b->weight));
 	}
 	return json_pack("{s:o, s:I}", "backends", backends, "slots_written", (json_int_t)slots);
+}
+
+json_t *report_event(const char *text, const struct health_event *health)
+{
+	json_t *event = json_pack("{s:I, s:s, s:s}", "time", (json_int_t)time(NULL), "kind",
+				  health ? "health" : "change", "text", text);
+
+	if (!event || !health)
+		return event;
+	json_object_set_new(event, "backend", json_string(health->backend));
+	json_object_set_new(event, "pool", json_string(health->pool));
+	json_object_set_new(event, "vip", json_string(health->vip));
+	json_object_set_new(event, "vips", json_integer(health->n_vips));
+	json_object_set_new(event, "from", json_string(health->from));
+	json_object_set_new(event, "to", json_string(health->to));
+	json_object_set_new(event, "reason", json_string(health->reason));
+	json_object_set_new(event, "duration_us", json_integer((json_int_t)health->duration_us));
+	return event;
 }

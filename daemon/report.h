@@ -15,6 +15,9 @@ json_t *report_vips(const struct engine_view *view);
 json_t *report_backends(const struct engine_view *view);
 json_t *report_counters(const struct engine_view *view);
 
+/* An event for those who watch; @health NULL: a change of another kind. */
+json_t *report_event(const char *text, const struct health_event *health);
+
 /* The backends named @backend (in @pool, if not NULL), as after an order. */
 json_t *report_ordered(const struct engine_view *view, const char *backend, const char *pool,
 		       uint64_t slots);

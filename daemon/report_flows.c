@@ -72,15 +72,6 @@ static bool is_wanted(const struct desired_backend *b, const struct model_vip *v
 	return !vip || strcmp(b->pool->name, vip->pool->name) == 0;
 }
 
-static size_t count_moving(const struct generations *generations)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < generations->n; i++)
-		n += generations->vips[i].moving;
-	return n;
-}
-
 json_t *report_flows(const struct engine_view *view, const char *vip_name)
 {
 	const struct model_vip *vip = vip_name ? model_find_vip(view->model, vip_name) : NULL;
@@ -95,17 +86,21 @@ json_t *report_flows(const struct engine_view *view, const char *vip_name)
 		const struct desired_backend *b = &view->desired->backends[i];
 
 		if (is_wanted(b, vip))
-			append(backends, json_pack("{s:s, s:s, s:I}", "name", b->backend->name,
-						   "pool", b->pool->name, "flows",
-						   (json_int_t)count.by_id[view->backend_ids[i]]));
+			append(backends,
+			       json_pack("{s:s, s:s, s:I, s:b}", "name", b->backend->name, "pool",
+					 b->pool->name, "flows",
+					 (json_int_t)count.by_id[view->backend_ids[i]], "leaving",
+					 generations_leaving(view->generations, b->pool->name,
+							     &b->backend->address)));
 	}
 	free(count.by_id);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "size",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "size",
 			 (json_int_t)flow_table_size(view->datapath), "age_s",
-			 (json_int_t)view->model->flow_age_s, "established",
+			 (json_int_t)view->model->flow_age_s, "tcp_age_s",
+			 (json_int_t)view->model->tcp_age_s, "established",
 			 (json_int_t)count.established, "handshakes", (json_int_t)count.handshakes,
-			 "moving_vips", (json_int_t)count_moving(view->generations), "backends",
-			 backends);
+			 "moving_vips", (json_int_t)generations_moving(view->generations),
+			 "backends", backends);
 }
 
 /* ----------------------------------------------------------------------------------------- rings */
@@ -168,7 +163,7 @@ struct shares {
 	uint32_t moving;
 };
 
-static int count_shares(const struct engine_view *view, const struct desired_owners *owners,
+static int count_shares(const struct engine_view *view, const struct owners *owners,
 			struct shares *s)
 {
 	size_t n = view->desired->n_backends;
@@ -180,13 +175,12 @@ static int count_shares(const struct engine_view *view, const struct desired_own
 	if (!s->slots || !s->leaving)
 		return -1;
 	for (uint32_t slot = 0; slot < owners->ring->size; slot++) {
-		uint32_t cur, other;
+		struct owners_slot of = owners_of(owners, slot);
 
-		desired_slot(view->desired, owners, slot, &cur, &other);
-		if (cur != DESIRED_NOBODY)
-			s->slots[cur]++;
-		if (other != cur && other != DESIRED_NOBODY) {
-			s->leaving[other]++;
+		if (of.cur != OWNERS_NOBODY)
+			s->slots[of.cur]++;
+		if (of.track && of.other != of.cur && of.other != OWNERS_NOBODY) {
+			s->leaving[of.other]++;
 			s->moving++;
 		}
 	}
@@ -216,7 +210,7 @@ static json_t *owners_document(const struct engine_view *view, const struct shar
 
 json_t *report_ring(const struct engine_view *view, const char *name)
 {
-	const struct generation_vip *g = generations_find(view->generations, name);
+	const struct generation_vip *g = generations_find(view->generations, name, NULL);
 	json_t *doc = NULL;
 	struct shares s;
 

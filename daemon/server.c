@@ -448,6 +448,29 @@ static int conn_write(struct conn *c)
 	return c->last ? -ECONNRESET : 0;
 }
 
+/* Puts a message behind what is being written. 0; -ENOMEM; -ENOBUFS: the peer is too far behind. */
+static int conn_append(struct conn *c, const char *bytes, size_t size)
+{
+	size_t waiting = c->out_size - c->out_sent;
+	char *out;
+
+	if (!c->out)
+		waiting = 0;
+	if (waiting + size > SERVER_BACKLOG_MAX)
+		return -ENOBUFS;
+	out = malloc(waiting + size);
+	if (!out)
+		return -ENOMEM;
+	if (waiting)
+		memcpy(out, c->out + c->out_sent, waiting);
+	memcpy(out + waiting, bytes, size);
+	free(c->out);
+	c->out = out;
+	c->out_size = waiting + size;
+	c->out_sent = 0;
+	return 0;
+}
+
 /* Waits for what comes next, and for how long. 0 or -errno. */
 static int conn_wait(struct conn *c)
 {
@@ -505,7 +528,7 @@ static int conn_new(struct server *s, int fd, const struct ucred *cred)
 		return -ENOMEM;
 	*c = (struct conn){.server = s,
 			   .fd = fd,
-			   .peer = {cred->uid, cred->pid},
+			   .peer = {.uid = cred->uid, .pid = cred->pid},
 			   .in_want = PROTO_HEADER_SIZE};
 	c->in = malloc(PROTO_HEADER_SIZE);
 	err = c->in ? 0 : -ENOMEM;
@@ -629,6 +652,42 @@ int server_new(struct server **out, sd_event *event, const struct model_control 
 void server_set_stall_ms(struct server *server, unsigned int ms)
 {
 	server->stall_ms = ms;
+}
+
+/* Sends a packed event to @c. 0, or -errno: the connection is at its end. */
+static int conn_publish(struct conn *c, const char *bytes, size_t size)
+{
+	_cleanup_(diag_fini) struct diag diag = {0};
+	bool writing = c->out;
+	int err = conn_append(c, bytes, size);
+
+	if (err) {
+		diag_add(&diag, NULL, 0, "it does not keep up with the events");
+		conn_warn(c, &diag);
+		return err;
+	}
+	return writing ? 0 : conn_wait(c);
+}
+
+void server_publish(struct server *server, const json_t *event)
+{
+	_cleanup_(diag_fini) struct diag diag = {0};
+	_cleanup_(freep) char *bytes = NULL;
+	struct conn *c, *next;
+	size_t size;
+
+	for (c = LIST_FIRST(&server->conns); c; c = next) {
+		next = LIST_NEXT(c, link);
+		if (!c->peer.watches)
+			continue;
+		if (!bytes && proto_pack(&bytes, &size, PROTO_EVENT, event, &diag)) {
+			log_warning("control: an event cannot be sent: %s",
+				    diag.n ? diag.entries[0].text : strerror(ENOMEM));
+			return;
+		}
+		if (conn_publish(c, bytes, size))
+			conn_free(c);
+	}
 }
 
 void server_free(struct server *server)

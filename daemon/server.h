@@ -6,12 +6,14 @@
  * Allowed are root, the user the daemon runs as, and members of the configured group, as the
  * kernel tells them; others get an error and are disconnected. A connection may send many
  * requests; they are answered one by one, the next one is read when the answer is out. So a peer
- * that does not read costs one answer's memory and delays nobody else.
+ * that does not read costs one answer's memory and delays nobody else. One that watches is sent events
+ * besides, each whole, after the answer to its request.
  */
 #ifndef SLUICE_DAEMON_SERVER_H
 #define SLUICE_DAEMON_SERVER_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
@@ -20,6 +22,8 @@
 
 #define SERVER_CONNECTIONS_MAX 64 /* a further one gets an error */
 #define SERVER_STALL_MS 30000
+#define SERVER_BACKLOG_MAX \
+	(4u << 20) /* bytes that a watcher may be behind; then it is disconnected */
 
 struct server;
 
@@ -27,6 +31,7 @@ struct server;
 struct server_peer {
 	uid_t uid;
 	pid_t pid;
+	bool watches; /* set by the handler: from the answer on it is sent what is published */
 };
 
 /*
@@ -34,7 +39,7 @@ struct server_peer {
  * over), or NULL with at least one message in @diag: the request is refused with these words.
  * Must not free the server.
  */
-typedef json_t *server_handler(void *ctx, const struct server_peer *peer, const json_t *request,
+typedef json_t *server_handler(void *ctx, struct server_peer *peer, const json_t *request,
 			       struct diag *diag);
 
 /*
@@ -54,6 +59,12 @@ int server_new(struct server **out, sd_event *event, const struct model_control 
  * before it is disconnected. SERVER_STALL_MS unless told otherwise.
  */
 void server_set_stall_ms(struct server *server, unsigned int ms);
+
+/*
+ * Sends @event (an object, borrowed) to all who watch. One that does not keep up is disconnected, with a
+ * line in the log.
+ */
+void server_publish(struct server *server, const json_t *event);
 
 /*
  * Closes all connections and removes the socket, unless it is no longer the one that the server

@@ -133,6 +133,29 @@ int wishes_set_weight(struct wishes *wishes, const char *pool, const char *backe
 	return 0;
 }
 
+int wishes_advise(struct wishes *wishes, const char *pool, const char *backend,
+		  const enum model_state *state, unsigned int weight)
+{
+	struct wish *wish = find(wishes, pool, backend);
+
+	if (!state && !weight)
+		return 0;
+	if (!wish)
+		wish = add(wishes, pool, backend);
+	if (!wish)
+		return -ENOMEM;
+	if (state && !wish->has_state) {
+		wish->has_state = wish->state_advised = true;
+		wish->state = *state;
+	}
+	if (weight) {
+		wish->weight = weight;
+		wish->weight_advised = true;
+	}
+	remove_if_void(wishes, wish);
+	return 0;
+}
+
 /* ------------------------------------------------------------------------------------- on disk */
 
 /* One entry of the file as jansson unpacks it; strings are borrowed. */

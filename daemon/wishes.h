@@ -20,6 +20,9 @@ struct wish {
 	enum model_state state;
 	int64_t since;       /* when the state was asked for, seconds since the epoch */
 	unsigned int weight; /* 0: the config's */
+	/* Not the operator but a check asks for it: see advice.h. Not in the file. */
+	bool state_advised;
+	bool weight_advised;
 };
 
 struct wishes {
@@ -52,6 +55,13 @@ int wishes_set_state(struct wishes *wishes, const char *pool, const char *backen
 /* Sets or (with 0) takes back the wish for a weight. 0 or -ENOMEM. */
 int wishes_set_weight(struct wishes *wishes, const char *pool, const char *backend,
 		      unsigned int weight);
+
+/*
+ * What a check asks for: a state where the operator wishes none, and a weight (0: none) that is a part
+ * of the operator's. 0 or -ENOMEM.
+ */
+int wishes_advise(struct wishes *wishes, const char *pool, const char *backend,
+		  const enum model_state *state, unsigned int weight);
 
 /* Frees the list; empty afterwards. */
 void wishes_fini(struct wishes *wishes);

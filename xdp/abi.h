@@ -26,11 +26,13 @@ struct sluice_addr {
 
 /*
  * A slot: bits 0-14 `cur`, the backend that gets the slot's packets; bit 15 `track`; bits 16-30 `other`,
- * the slot's other possible owner. The low half lies in the map `rings`, the high half at the same place of
- * `others`: a settled packet needs the low one alone, and twice as many of these fit the caches. Each is
- * written at once. Who writes both writes `other` first where `track` is set, else last.
+ * the slot's other possible owner; bit 31 `keep`: flows that are not known are cur's, as far as can be told
+ * here. The low half lies in the map `rings`, the high half at the same place of `others`: a settled packet
+ * needs the low one alone, and twice as many of these fit the caches. Each is written at once. Who writes
+ * both writes `other` first where `track` is set, else last.
  */
 #define SLUICE_SLOT_TRACK 0x8000u
+#define SLUICE_SLOT_KEEP 0x80000000u
 #define SLUICE_SLOT(cur, other, track) \
 	((__u32)(cur) | ((track) ? SLUICE_SLOT_TRACK : 0) | (__u32)(other) << 16)
 #define SLUICE_SLOT_CUR(slot) ((slot)&0x7fffu)
@@ -86,6 +88,12 @@ struct sluice_prefix_key {
 #define SLUICE_VIP_NO_TRACK 0x1000u       /* remember none, also where slots move */
 #define SLUICE_VIP_HINT_ALWAYS 0x2000u    /* tell every slot's other owner */
 #define SLUICE_VIP_NO_HINT 0x4000u        /* tell none */
+#define SLUICE_VIP_OPTIONS 0x00ffffffu    /* all of these */
+/*
+ * The other bits of the flags: an epoch of the VIP's flows. What the flow table knows of them from an
+ * earlier one is forgotten: which backend a flow was taken for is true only until the slots settle.
+ */
+#define SLUICE_VIP_EPOCH_SHIFT 24
 
 /* Value of the maps `vips` and `prefixes`. */
 struct sluice_vip {
@@ -203,8 +211,8 @@ struct sluice_name {
  * flood of first packets never pushes out an established flow.
  *
  * An entry: bits 0-15 when it was last used, in ticks, wrapping; bits 16-30 backend id, 0: free; bit 31
- * the client has closed; bits 32-47 the low bits of the flow's slot in its ring; bits 48-63 more of
- * the flow's hash. A tick is 2^30 ns of the monotonic clock.
+ * the client has closed; bits 32-47 the low bits of the flow's slot in its ring; bits 48-62 more of
+ * the flow's hash; bit 63 the flow is TCP. A tick is 2^30 ns of the monotonic clock.
  */
 #define SLUICE_FLOW_WAYS 8
 #define SLUICE_FLOW_ESTABLISHED 6 /* ways */
@@ -217,6 +225,7 @@ struct sluice_flow_line {
 #define SLUICE_FLOW_TIME(entry) ((__u16)(entry))
 #define SLUICE_FLOW_TAG(entry) ((__u32)((entry) >> 32))
 #define SLUICE_FLOW_SLOT(entry) ((__u16)((entry) >> 32))
+#define SLUICE_FLOW_TCP 0x8000000000000000ull
 
 /* Value of the map `decap`: what becomes of a packet that is not for a VIP once its tunnel ended. */
 #define SLUICE_DECAP_PASS 0u   /* the host gets it */
@@ -236,9 +245,12 @@ struct sluice_fragment {
 	__u32 backend;    /* id; 0: the first piece was dropped, or is not for a VIP */
 	__u32 vip;        /* id; 0: the datagram is not for a VIP */
 	__u32 generation; /* the backend's */
+	__be32 client;    /* last word of the address that the outer header shows */
 	__be16 sport;
 	__u16 time; /* in ticks, wrapping */
 };
+/* As backend: the first piece was an echo request, answered. */
+#define SLUICE_FRAGMENT_ECHO 0xffffffffu
 
 /* ------------------------------------------------------------------------------------- outcomes */
 
@@ -256,6 +268,7 @@ struct sluice_fragment {
 	X(ECHO_LIMITED, "echo_limited", "echo request to a VIP above the rate limit: dropped") \
 	X(TOO_BIG_LIMITED, "too_big_limited", "does not fit the tunnel, rate limit: dropped") \
 	X(TOO_BIG_NO_DF, "too_big_no_df", "does not fit the tunnel, no DF: dropped") \
+	X(TOO_NARROW, "too_narrow", "IPv6's 1280 bytes do not fit the tunnel: dropped") \
 	X(FRAGMENT_LOST, "fragment_lost", "a fragment for a VIP without its first one: dropped") \
 	X(DENIED, "denied", "client is denied by the VIP's prefixes: dropped") \
 	X(NO_BACKEND, "no_backend", "the VIP has no backend for it: dropped") \
@@ -308,6 +321,11 @@ struct sluice_bucket {
 	__u64 tokens_ns; /* a token is 1 s / rate */
 };
 
+/* Value of the per-CPU map `scratch`, one entry: bytes of a packet that lies in several buffers. */
+struct sluice_scratch {
+	__be32 w[128];
+};
+
 enum sluice_limiter {
 	SLUICE_LIMIT_ECHO,
 	SLUICE_LIMIT_TOO_BIG,
@@ -339,10 +357,10 @@ struct sluice_settings {
 	__u32 echo_rate;  /* echo replies a second and CPU */
 	__u32 error_rate; /* "too big" messages a second and CPU */
 	__u32 flow_lines; /* lines of the flow table, a power of two */
-	__u32 flow_age;   /* in ticks */
+	__u32 flow_age;   /* how long a silent flow is known, in ticks */
+	__u32 tcp_age;    /* ... an established TCP connection */
 	__u32 vip_bits;   /* lines of `vip_lines`: 2^vip_bits */
-	__u32 pad;
-	__u64 secret[2]; /* key of the flow table's tags */
+	__u64 secret[2];  /* key of the flow table's tags */
 };
 
 /*
@@ -380,6 +398,6 @@ _Static_assert(sizeof(struct sluice_backend) == 64, "one cache line");
 _Static_assert(sizeof(struct sluice_name) == 128, "map layout");
 _Static_assert(sizeof(struct sluice_flow_line) == 64, "one cache line");
 _Static_assert(sizeof(struct sluice_fragment_key) == 40, "map layout");
-_Static_assert(sizeof(struct sluice_fragment) == 16, "map layout");
+_Static_assert(sizeof(struct sluice_fragment) == 20, "map layout");
 
 #endif

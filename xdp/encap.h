@@ -1,114 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The outer header and the way out: the packet leaves through the tunnel to its backend. Outer
- * addresses are Katran's, so that networks spread and filter both alike.
+ * The way out: the packet leaves through the tunnel to its backend.
  */
 #ifndef SLUICE_XDP_ENCAP_H
 #define SLUICE_XDP_ENCAP_H
 
 #include "xdp/backend.h"
-#include "xdp/gue.h"
+#include "xdp/gue_load.h"
 #include "xdp/icmp.h"
+#include "xdp/tunnel.h"
 
-#define OUTER_TTL 64
-#define OUTER4_PREFIX 0xac10     /* outer sources are 172.16.x.y */
-#define OUTER6_PREFIX 0x01000000 /* ... and 100::x:y */
-
-/* All that can stand before the packet. */
-struct encap_header4 {
-	struct iphdr ip;
-	struct udphdr udp;
-};
-
-struct encap_header6 {
-	struct ipv6hdr ip;
-	struct udphdr udp;
-};
-
-/* Bytes that the tunnel adds. */
-static __always_inline __u32 encap_overhead(__u8 encap)
-{
-	switch (encap) {
-	case SLUICE_ENCAP_IP4:
-		return sizeof(struct iphdr);
-	case SLUICE_ENCAP_IP6:
-		return sizeof(struct ipv6hdr);
-	case SLUICE_ENCAP_GUE4:
-		return sizeof(struct encap_header4);
-	default:
-		return sizeof(struct encap_header6);
-	}
-}
-
-static __always_inline __u8 encap_inner_proto(const struct packet *pkt)
-{
-	return pkt->family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-}
-
-/*
- * The client's last two bytes mixed with its port: 172.16.(c ^ port low).(d ^ port high). bpf_ntohs
- * swaps the port's bytes, so that in the packet its low byte meets c.
- */
-static __always_inline __be32 encap_source4(const struct packet *pkt)
-{
-	__u32 mixed = (pkt->src.w[3] >> 16) ^ bpf_ntohs(pkt->sport);
-
-	return mixed << 16 | bpf_htons(OUTER4_PREFIX);
-}
-
-/*
- * Written in words that were summed up before: a header that is written in bytes and read back in words
- * stalls the CPU for longer than all of this takes.
- */
-static __always_inline void encap_ip4(const struct packet *pkt, const struct sluice_backend *to,
-				      struct iphdr *ip, int gue)
-{
-	__u32 *word = (__u32 *)ip;
-	__u32 size = pkt->ip_len + sizeof(*ip) + (gue ? sizeof(struct udphdr) : 0);
-	__u32 proto = gue ? IPPROTO_UDP : encap_inner_proto(pkt);
-	__u32 first = bpf_htons(0x4500) | pkt->tos << 8;
-	__u32 length = bpf_htons(size);
-	__u32 life = bpf_htons(OUTER_TTL << 8) | proto << 8;
-	__be32 source = gue ? to->source.w[3] : encap_source4(pkt);
-	__be32 dest = to->addr.w[3];
-	__u32 sum = first + length + life;
-	__u32 id = 0;
-
-	/* A datagram that is not to be fragmented has an ID without meaning (RFC 6864): the hint. */
-	if (pkt->hint) {
-		id = pkt->hint | bpf_htons(IP_DF) << 16;
-		sum += pkt->hint + bpf_htons(IP_DF);
-	}
-	sum += (source & 0xffff) + (source >> 16) + (dest & 0xffff) + (dest >> 16);
-	*(__u64 *)word = (first | length << 16) | (__u64)id << 32;
-	word[2] = life | (__u32)(__u16)~checksum_fold(sum) << 16;
-	word[3] = source;
-	word[4] = dest;
-}
-
-static __always_inline void encap_ip6(const struct packet *pkt, const struct sluice_backend *to,
-				      struct ipv6hdr *ip, int gue)
-{
-	__u64 *word = (__u64 *)ip;
-	const __u64 *dest = (const __u64 *)&to->addr;
-	__u32 payload = pkt->ip_len + (gue ? sizeof(struct udphdr) : 0);
-	__u64 proto = gue ? IPPROTO_UDP : encap_inner_proto(pkt);
-
-	word[0] = bpf_htons(0x6000 | pkt->tos << 4) | (__u64)bpf_htons(payload) << 32 |
-		  proto << 48 | (__u64)OUTER_TTL << 56;
-	if (gue) {
-		word[1] = *(const __u64 *)&to->source;
-		word[2] = gue_source6_low(pkt, to);
-	} else {
-		/* The client's last four bytes, the first two of them mixed with its port. */
-		word[1] = bpf_htonl(OUTER6_PREFIX);
-		word[2] = (__u64)(pkt->src.w[3] ^ pkt->sport) << 32 | pkt->hint;
-	}
-	word[3] = dest[0];
-	word[4] = dest[1];
-}
-
-/* ----------------------------------------------------------------------------------- the way out */
+/* ---------------------------------------------------------------------------- the link below */
 
 struct encap_tag {
 	__be16 tci;
@@ -120,6 +22,7 @@ struct encap_tags {
 	__be16 outer;
 	__be16 inner;
 	__be16 outer_type;
+	__be16 inner_type;
 	__u16 n;
 };
 
@@ -127,12 +30,16 @@ struct encap_tags {
 static __always_inline struct encap_tags encap_tags(const struct packet *pkt,
 						    const struct sluice_backend *to)
 {
-	struct encap_tags tags = {.outer_type = bpf_htons(ETH_P_8021Q)};
+	struct encap_tags tags = {
+		.outer_type = bpf_htons(ETH_P_8021Q),
+		.inner_type = bpf_htons(ETH_P_8021Q),
+	};
 
 	if (!to->ifindex) {
 		tags.outer = pkt->vlan[0];
 		tags.inner = pkt->vlan[1];
-		tags.outer_type = pkt->vlan_type;
+		tags.outer_type = pkt->vlan_type[0];
+		tags.inner_type = pkt->vlan_type[1];
 		tags.n = pkt->n_vlan;
 	} else if (to->s_vlan) {
 		tags.outer = to->s_vlan;
@@ -179,7 +86,7 @@ static __always_inline int encap_l2(struct packet *pkt, const struct sluice_back
 	tag->type = type;
 	if (tags.n < 2)
 		return 1;
-	tag->type = bpf_htons(ETH_P_8021Q);
+	tag->type = tags.inner_type;
 	tag = packet_at(pkt, sizeof(*eth) + sizeof(*tag), sizeof(*tag));
 	if (!tag)
 		return 0;
@@ -203,48 +110,14 @@ static __always_inline int encap_transmit(struct packet *pkt, __u32 ifindex)
 
 /* ------------------------------------------------------------------------------------- the tunnel */
 
-/* Writes the outer header at @l3. 0 when the frame has no room for it. */
-static __always_inline int encap_l3(struct packet *pkt, const struct sluice_backend *to, __u32 l3,
-				    __u64 payload_sum)
+/* The sum of the packet for an outer UDP checksum, by the cheapest way that has it. */
+static __always_inline __u64 encap_payload_sum(struct packet *pkt, int outer6)
 {
-	struct encap_header4 *h4;
-	struct encap_header6 *h6;
+	__u64 sum = gue_payload_sum(pkt, outer6);
 
-	switch (to->encap) {
-	case SLUICE_ENCAP_IP4:
-		h4 = packet_at(pkt, l3, sizeof(h4->ip));
-		if (h4)
-			encap_ip4(pkt, to, &h4->ip, 0);
-		return !!h4;
-	case SLUICE_ENCAP_IP6:
-		h6 = packet_at(pkt, l3, sizeof(h6->ip));
-		if (h6)
-			encap_ip6(pkt, to, &h6->ip, 0);
-		return !!h6;
-	}
-	if (!FEATURE(GUE))
-		return 0;
-	if (to->encap == SLUICE_ENCAP_GUE4) {
-		h4 = packet_at(pkt, l3, sizeof(*h4));
-		if (!h4)
-			return 0;
-		encap_ip4(pkt, to, &h4->ip, 1);
-		gue_write_udp(pkt, to, &h4->udp, 4, payload_sum);
-	} else {
-		h6 = packet_at(pkt, l3, sizeof(*h6));
-		if (!h6)
-			return 0;
-		encap_ip6(pkt, to, &h6->ip, 1);
-		gue_write_udp(pkt, to, &h6->udp, 6, payload_sum);
-	}
-	return 1;
-}
-
-/* Does the packet with its outer header fit the way out? */
-static __always_inline int encap_fits(struct packet *pkt, const struct sluice_backend *to,
-				      __u32 overhead)
-{
-	return !to->mtu || pkt->ip_len + overhead <= to->mtu;
+	return sum == GUE_NO_SUM && gue_needs_sum(pkt, outer6)
+		       ? gue_load_sum(pkt->ctx, pkt->l3, pkt->ip_len)
+		       : sum;
 }
 
 /* With tags, of either family, in UDP. */
@@ -252,20 +125,17 @@ static __always_inline int encap_with(struct packet *pkt, const struct sluice_ba
 {
 	struct encap_tags tags = encap_tags(pkt, to);
 	__u32 l3 = ETH_HLEN + tags.n * sizeof(struct encap_tag);
-	__u32 overhead = encap_overhead(to->encap);
+	__u32 overhead = tunnel_overhead(to->encap);
 	__u64 payload_sum = GUE_NO_SUM;
-	__be16 type;
 
-	if (!encap_fits(pkt, to, overhead))
+	if (!tunnel_fits(pkt, to, overhead))
 		return icmp_too_big(pkt, to->mtu - overhead);
 	if (FEATURE(GUE) && to->encap >= SLUICE_ENCAP_GUE4)
-		payload_sum = gue_payload_sum(pkt, to->encap == SLUICE_ENCAP_GUE6);
+		payload_sum = encap_payload_sum(pkt, to->encap == SLUICE_ENCAP_GUE6);
 	if (bpf_xdp_adjust_head(pkt->ctx, (int)pkt->l3 - (int)(l3 + overhead)))
 		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
-	type = to->encap == SLUICE_ENCAP_IP4 || to->encap == SLUICE_ENCAP_GUE4
-		       ? bpf_htons(ETH_P_IP)
-		       : bpf_htons(ETH_P_IPV6);
-	if (!encap_l2(pkt, to, tags, type) || !encap_l3(pkt, to, l3, payload_sum))
+	if (!encap_l2(pkt, to, tags, tunnel_type(to->encap)) ||
+	    !tunnel_write(pkt, to, l3, payload_sum, FEATURE(GUE)))
 		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
 	return encap_transmit(pkt, to->ifindex);
 }

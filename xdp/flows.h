@@ -2,7 +2,8 @@
 /*
  * The flow table: which backend a flow went to, where that may be another one than its slot says.
  * Set-associative: a flow's line is one cache line of eight entries, one word each, read and written
- * at once (see xdp/abi.h). A full line gives up its oldest entry of the same kind.
+ * at once (see xdp/abi.h). A full line gives up an entry of the same kind: one that the client has
+ * closed, else the oldest.
  */
 #ifndef SLUICE_XDP_FLOWS_H
 #define SLUICE_XDP_FLOWS_H
@@ -23,8 +24,10 @@ static __always_inline __u64 flows_hash(const struct packet *pkt)
 		hash = hash_mix64(hash ^ ((__u64)pkt->src.w[0] << 32 | pkt->src.w[1]));
 		hash = hash_mix64(hash ^ pkt->src.w[2]);
 	}
-	hash = hash_mix64(hash ^ settings.secret[1] ^ pkt->vip_id);
-	return (hash & ~0xffffull) | (__u16)pkt->slot;
+	hash = hash_mix64(hash ^ settings.secret[1] ^ pkt->vip_id ^
+			  (__u64)(pkt->vip_flags >> SLUICE_VIP_EPOCH_SHIFT) << 32);
+	hash = (hash & ~0x8000ffffull) | (__u16)pkt->slot;
+	return pkt->dst.proto == IPPROTO_TCP ? hash | SLUICE_FLOW_TCP >> 32 : hash;
 }
 
 static __always_inline struct sluice_flow_line *flows_line(__u64 hash)
@@ -45,7 +48,7 @@ static __always_inline __u64 flows_is_zero(__u32 word)
 	return ((__u64)word - 1) >> 63;
 }
 
-/* Writes into the entry of the same flow, else a free one, else the oldest, of ways [from, to). */
+/* Writes into the entry of the same flow, else a free one, a closed one, the oldest, of ways [from, to). */
 static __always_inline void flows_write(struct sluice_flow_line *line, int from, int to, __u64 hash,
 					__u32 backend, __u32 now)
 {
@@ -57,8 +60,9 @@ static __always_inline void flows_write(struct sluice_flow_line *line, int from,
 		__u64 rank = (__u16)(now - SLUICE_FLOW_TIME(entry));
 		__s64 less;
 
-		rank |= flows_is_zero(SLUICE_FLOW_BACKEND(entry)) << 16;
-		rank |= flows_is_zero(SLUICE_FLOW_TAG(entry) ^ (__u32)hash) << 17;
+		rank |= (entry & SLUICE_FLOW_CLOSED) >> 15;
+		rank |= flows_is_zero(SLUICE_FLOW_BACKEND(entry)) << 17;
+		rank |= flows_is_zero(SLUICE_FLOW_TAG(entry) ^ (__u32)hash) << 18;
 		/* The highest rank wins, in the low bits its way from the end: of equal ones the first. */
 		less = best - (__s64)(rank << 3 | (SLUICE_FLOW_WAYS - 1 - i));
 		best -= less & less >> 63;
@@ -82,11 +86,12 @@ static __always_inline void flows_store(__u64 hash, __u32 backend, __u32 now, in
 }
 
 /*
- * The flow's entry among ways [from, to), young enough; SLUICE_FLOW_WAYS: none. Searched without branches: the
- * processor would guess them wrong as often as not, and throw away what it did while it waited for the line.
+ * The flow's entry among ways [from, to), not older than @age; SLUICE_FLOW_WAYS: none. Searched without
+ * branches: the processor would guess them wrong as often as not, and throw away what it did while it waited
+ * for the line.
  */
 static __always_inline int flows_way(struct sluice_flow_line *line, int from, int to, __u64 hash,
-				     __u32 now)
+				     __u32 now, __u32 age)
 {
 	__u64 way = SLUICE_FLOW_WAYS, entry;
 
@@ -101,8 +106,7 @@ static __always_inline int flows_way(struct sluice_flow_line *line, int from, in
 	if (way >= SLUICE_FLOW_WAYS)
 		return SLUICE_FLOW_WAYS;
 	entry = *(volatile __u64 *)&line->entry[way];
-	if (!SLUICE_FLOW_BACKEND(entry) ||
-	    (__u16)(now - SLUICE_FLOW_TIME(entry)) > settings.flow_age)
+	if (!SLUICE_FLOW_BACKEND(entry) || (__u16)(now - SLUICE_FLOW_TIME(entry)) > age)
 		return SLUICE_FLOW_WAYS;
 	return (int)way;
 }
@@ -110,7 +114,8 @@ static __always_inline int flows_way(struct sluice_flow_line *line, int from, in
 /* The same among the handshakes. */
 static __always_inline int flows_handshake(struct sluice_flow_line *line, __u64 hash, __u32 now)
 {
-	return flows_way(line, SLUICE_FLOW_ESTABLISHED, SLUICE_FLOW_WAYS, hash, now);
+	return flows_way(line, SLUICE_FLOW_ESTABLISHED, SLUICE_FLOW_WAYS, hash, now,
+			 settings.flow_age);
 }
 
 #define FLOWS_SYN 1 /* the packet begins a flow */
@@ -119,8 +124,9 @@ static __always_inline int flows_handshake(struct sluice_flow_line *line, __u64 
 /*
  * The backend that the flow went to, 0: not known. An established entry is made young again; a
  * handshake becomes established with the second packet. A first packet finds established entries
- * only: a forged one must not move a living flow. Of those that the client has closed it finds none,
- * since it begins another flow of the same tuple. @flags: FLOWS_*. A function that the verifier looks at once.
+ * only: a forged one must not move a living flow. Of those that the client has closed, or that are
+ * silent, it finds none, since it begins another flow of the same tuple. @flags: FLOWS_*. A function that
+ * the verifier looks at once.
  */
 __noinline __u32 flows_find(__u64 hash, __u32 now, __u32 flags)
 {
@@ -130,10 +136,12 @@ __noinline __u32 flows_find(__u64 hash, __u32 now, __u32 flags)
 
 	if (!line)
 		return 0;
-	way = flows_way(line, 0, SLUICE_FLOW_ESTABLISHED, hash, now);
+	way = flows_way(line, 0, SLUICE_FLOW_ESTABLISHED, hash, now,
+			hash & SLUICE_FLOW_TCP >> 32 ? settings.tcp_age : settings.flow_age);
 	if (way < SLUICE_FLOW_ESTABLISHED) {
 		entry = line->entry[way & (SLUICE_FLOW_WAYS - 1)];
-		if (entry & SLUICE_FLOW_CLOSED &&
+		if ((entry & SLUICE_FLOW_CLOSED ||
+		     (__u16)(now - SLUICE_FLOW_TIME(entry)) > settings.flow_age) &&
 		    (flags & FLOWS_SYN || flows_handshake(line, hash, now) < SLUICE_FLOW_WAYS))
 			way = SLUICE_FLOW_WAYS;
 	}

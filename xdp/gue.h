@@ -6,6 +6,8 @@
  * checksum makes the sum of the L4 segment the inverse of its pseudo header's, and a valid IPv4
  * header sums to nothing. Where that does not hold (fragments, UDP without a checksum) an outer
  * IPv4 packet does without, and for an outer IPv6 packet, which must have one, the packet is read.
+ * Kernels before 5.18, which have no helper for what lies in several buffers, read 16 KiB at most: more
+ * comes to them only in generic mode, and leaves without a checksum, as RFC 6935 allows for tunnels.
  */
 #ifndef SLUICE_XDP_GUE_H
 #define SLUICE_XDP_GUE_H
@@ -77,7 +79,7 @@ static __always_inline void gue_write_udp(const struct packet *pkt, const struct
  * The sum of the @size bytes at @at of the frame, folded, added to @sum; GUE_NO_SUM when they are not
  * in the frame's first buffer, or when there was no sum before. @size is constant.
  */
-static __always_inline __u64 gue_add(struct xdp_md *ctx, __u32 at, __u32 size, __u64 sum)
+static __always_inline __u64 gue_add(PACKET_CTX *ctx, __u32 at, __u32 size, __u64 sum)
 {
 	void *data = (void *)(long)ctx->data + (at & 0x7fff);
 	__be32 last = 0;
@@ -95,7 +97,7 @@ static __always_inline __u64 gue_add(struct xdp_md *ctx, __u32 at, __u32 size, _
  * The sum of the @size bytes at @at of the frame, byte for byte. A function that the verifier looks at
  * once, for any arguments.
  */
-__noinline __u64 gue_read_sum(struct xdp_md *ctx, __u32 at, __u32 size)
+__noinline __u64 gue_read_sum(PACKET_CTX *ctx, __u32 at, __u32 size)
 {
 	__u64 sum = 0;
 
@@ -112,6 +114,12 @@ __noinline __u64 gue_read_sum(struct xdp_md *ctx, __u32 at, __u32 size)
 		if (size & part)
 			sum = gue_add(ctx, at + (size & ~(2 * part - 1)), part, sum);
 	return sum;
+}
+
+/* Must the outer checksum be there, if it can be had at all? @outer6: the outer header is IPv6. */
+static __always_inline int gue_needs_sum(const struct packet *pkt, int outer6)
+{
+	return outer6 || pkt->family == 6;
 }
 
 /* Does the packet's own L4 checksum say what its bytes sum up to? UDP's may leave out the last ones. */
@@ -146,11 +154,11 @@ static __always_inline __u64 gue_sum6(const struct ipv6hdr *ip, __u8 proto)
 }
 
 /* The sum of the whole IP packet; GUE_NO_SUM: leave the outer checksum zero. */
-static __always_inline __u64 gue_payload_sum(struct packet *pkt, int must)
+static __always_inline __u64 gue_payload_sum(struct packet *pkt, int outer6)
 {
 	if (!gue_has_l4_sum(pkt) || pkt->extensions)
-		return must || pkt->family == 6 ? gue_read_sum(pkt->ctx, pkt->l3, pkt->ip_len)
-						: GUE_NO_SUM;
+		return gue_needs_sum(pkt, outer6) ? gue_read_sum(pkt->ctx, pkt->l3, pkt->ip_len)
+						  : GUE_NO_SUM;
 	/* An ICMP message has no pseudo header: it sums to nothing. */
 	if (pkt->family == 4 && pkt->proto == IPPROTO_ICMP)
 		return 0;

@@ -159,6 +159,14 @@ struct {
 	__type(value, struct sluice_bucket);
 } limiters SEC(".maps");
 
+/* One entry. Program writes and reads, within one packet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sluice_scratch);
+} scratch SEC(".maps");
+
 /* One entry. Daemon writes and reads (a later daemon's memory). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -107,7 +107,8 @@ struct select_note {
 
 /*
  * A flow that is known goes where it went. One that is not and does not begin is an old one where the
- * slot moves: it belongs to the slot's other owner. UDP shows no beginning: not known is new.
+ * slot moves: it belongs to the slot's other owner, unless the slot says that it is cur's. UDP shows no
+ * beginning: not known is new.
  */
 static __always_inline void select_by_flow(struct packet *pkt, __u32 word, int fixed,
 					   struct select_note *note)
@@ -125,14 +126,29 @@ static __always_inline void select_by_flow(struct packet *pkt, __u32 word, int f
 		return;
 	}
 	backend = SLUICE_SLOT_OTHER(word);
-	if (!fixed && !syn && word & SLUICE_SLOT_TRACK && pkt->dst.proto == IPPROTO_TCP &&
-	    backend != SLUICE_SLOT_CUR(word) && backend_serves(backend)) {
+	if (!fixed && !syn &&
+	    (word & (SLUICE_SLOT_TRACK | SLUICE_SLOT_KEEP)) == SLUICE_SLOT_TRACK &&
+	    pkt->dst.proto == IPPROTO_TCP && backend != SLUICE_SLOT_CUR(word) &&
+	    backend_serves(backend)) {
 		note->what = SELECT_OLD;
 		pkt->backend_id = backend;
 	}
 	/* A flow whose backend is gone has an entry that is found before a handshake's: it is replaced. */
-	if (pkt->kind == PACKET_FLOW && pkt->backend_id)
+	if (pkt->kind == PACKET_FLOW && pkt->backend_id && !(pkt->tcp_flags & TCP_RST_FLAG))
 		note->what |= syn && !known ? SELECT_STORE | SELECT_HANDSHAKE : SELECT_STORE;
+}
+
+/*
+ * A UDP packet went where its id says. As with Katran a QUIC id takes along what is remembered of its flow, for
+ * packets without one, but is not remembered for itself; a stable-routing id changes nothing.
+ */
+static __always_inline void select_follow_id(struct packet *pkt)
+{
+	__u64 hash = flows_hash(pkt);
+	__u32 now = backend_now();
+
+	if (pkt->vip_flags & (SLUICE_VIP_QUIC | SLUICE_VIP_QUIC_LB) && flows_find(hash, now, 0))
+		flows_store(hash, pkt->backend_id, now, 0);
 }
 
 /* Tells the backend the slot's other owner, if there is one: where else the flow may live. */
@@ -178,11 +194,12 @@ static __always_inline int select_backend(struct packet *pkt)
 {
 	struct select_note note = {0};
 	__u32 word = 0;
-	int fixed;
+	int fixed, by_id;
 
 	select_adjust(pkt);
 	ids_route(pkt);
-	if (!pkt->backend_id)
+	by_id = !!pkt->backend_id;
+	if (!by_id)
 		access_route(pkt);
 	fixed = !!pkt->backend_id;
 	if (!fixed || (FEATURE(FLOWS) && pkt->vip_flags & SLUICE_VIP_TRACK))
@@ -192,7 +209,10 @@ static __always_inline int select_backend(struct packet *pkt)
 	if (!fixed)
 		pkt->backend_id = SLUICE_SLOT_CUR(word);
 	if (select_is_tracked(pkt, word)) {
-		select_by_flow(pkt, word, fixed, &note);
+		if (by_id && pkt->dst.proto == IPPROTO_UDP)
+			select_follow_id(pkt);
+		else
+			select_by_flow(pkt, word, fixed, &note);
 		select_write(note.hash, pkt->backend_id, note.now, pkt->vip_id, note.what);
 		note.what = 0;
 	}

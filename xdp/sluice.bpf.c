@@ -27,7 +27,7 @@ static __always_inline int balance(struct packet *pkt)
 		pkt->ctx = ctx; /* which the verifier forgot */
 	}
 	if (pkt->first_fragment)
-		fragments_note(pkt, &fragment);
+		fragments_note(pkt, &fragment, pkt->backend_id);
 	if (action == STAGE_NEXT && pkt->kind == PACKET_ERROR)
 		stats_event(pkt, SLUICE_EVENT_ICMP_ERROR);
 	return action;
@@ -51,6 +51,8 @@ static __always_inline int handle(struct packet *pkt)
 	if (pkt->kind == PACKET_ECHO)
 		return icmp_echo(pkt);
 	action = pkt->kind == PACKET_FRAGMENT ? fragments_follow(pkt) : balance(pkt);
+	if (action == STAGE_NEXT && pkt->kind == PACKET_ECHO_REST)
+		return icmp_echo(pkt);
 	return action == STAGE_NEXT ? encap(pkt) : action;
 }
 

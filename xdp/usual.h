@@ -106,7 +106,7 @@ static __always_inline int usual_vip(struct packet *pkt)
 		return stats_end(pkt, SLUICE_OUT_NOT_VIP, XDP_PASS);
 	}
 	pkt->vip_flags = line->vip.flags;
-	if (pkt->vip_flags & ~USUAL_FLAGS)
+	if (pkt->vip_flags & SLUICE_VIP_OPTIONS & ~USUAL_FLAGS)
 		return STAGE_NEXT;
 	pkt->vip_id = line->vip.id;
 	pkt->ring = line->vip.ring;
@@ -180,18 +180,18 @@ static __always_inline __u64 usual_sum(const struct packet *pkt, const void *ip)
 static __always_inline int usual_encap4(struct packet *pkt, const struct sluice_backend *to,
 					const struct select_note *note, int gue)
 {
-	__u32 size = gue ? sizeof(struct encap_header4) : sizeof(struct iphdr);
-	struct encap_header4 *outer;
+	__u32 size = gue ? sizeof(struct tunnel_header4) : sizeof(struct iphdr);
+	struct tunnel_header4 *outer;
 	struct packet_ethernet *eth;
 
-	if (!encap_fits(pkt, to, size))
+	if (!tunnel_fits(pkt, to, size))
 		return STAGE_NEXT;
 	eth = usual_room(pkt, size, note);
 	if (!eth)
 		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
 	usual_ethernet(pkt, eth, to, size, bpf_htons(ETH_P_IP));
 	outer = (void *)(eth + 1);
-	encap_ip4(pkt, to, &outer->ip, gue);
+	tunnel_ip4(pkt, to, &outer->ip, gue);
 	if (gue)
 		gue_write_udp(pkt, to, &outer->udp, 4, usual_sum(pkt, outer + 1));
 	return encap_transmit(pkt, to->ifindex);
@@ -201,18 +201,18 @@ static __always_inline int usual_encap4(struct packet *pkt, const struct sluice_
 static __always_inline int usual_encap6(struct packet *pkt, const struct sluice_backend *to,
 					const struct select_note *note, int gue)
 {
-	__u32 size = gue ? sizeof(struct encap_header6) : sizeof(struct ipv6hdr);
-	struct encap_header6 *outer;
+	__u32 size = gue ? sizeof(struct tunnel_header6) : sizeof(struct ipv6hdr);
+	struct tunnel_header6 *outer;
 	struct packet_ethernet *eth;
 
-	if (!encap_fits(pkt, to, size))
+	if (!tunnel_fits(pkt, to, size))
 		return STAGE_NEXT;
 	eth = usual_room(pkt, size, note);
 	if (!eth)
 		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
 	usual_ethernet(pkt, eth, to, size, bpf_htons(ETH_P_IPV6));
 	outer = (void *)(eth + 1);
-	encap_ip6(pkt, to, &outer->ip, gue);
+	tunnel_ip6(pkt, to, &outer->ip, gue);
 	if (gue)
 		gue_write_udp(pkt, to, &outer->udp, 6, usual_sum(pkt, outer + 1));
 	return encap_transmit(pkt, to->ifindex);

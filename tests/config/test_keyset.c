@@ -61,7 +61,25 @@ static void finds_many_keys_again(void **state)
 		}
 	}
 	assert_int_equal(set.n, n);
+	for (size_t i = 0; i < 2 * n; i++) {
+		struct wide key = wide_key(i);
+
+		assert_int_equal(keyset_find(&set, &key, &number), i < n);
+		assert_true(i >= n || number == i);
+	}
 	keyset_fini(&set);
+}
+
+static void finds_nothing_in_an_empty_set(void **state)
+{
+	struct keyset set = {.key_size = sizeof(struct wide)}, zero = {0};
+	struct wide key = wide_key(1);
+	size_t number = 7;
+
+	(void)state;
+	assert_false(keyset_find(&set, &key, &number));
+	assert_false(keyset_find(&zero, &key, &number));
+	assert_int_equal(number, 7);
 }
 
 static void makes_room_in_the_array_of_a_set(void **state)
@@ -84,6 +102,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_keys_in_their_order),
 		cmocka_unit_test(finds_many_keys_again),
+		cmocka_unit_test(finds_nothing_in_an_empty_set),
 		cmocka_unit_test(makes_room_in_the_array_of_a_set),
 	};
 

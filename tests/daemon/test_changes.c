@@ -196,6 +196,19 @@ static const struct change_case {
 		  "pool = \"web\"; ring_size = 16381; }")},
 	 {.config = CONFIG(POOL("web", TWO), WWW("web", ""))},
 	 "vip www: ring v2 of 16381 slots -> v2 of 4093\n"},
+	{{.config = CONFIG(POOL("web", TWO), WWW("web", ""))},
+	 {.config = CONFIG(POOL("web", TWO), WWW("web", "tcp_server_id = true; "))},
+	 "vip www: hash, ids, track, hint or failover changed\n"},
+	{{.config = CONFIG(POOL("web", TWO), WWW("web", "deny = [ \"10.0.0.0/8\" ]; "))},
+	 {.config = CONFIG(POOL("web", TWO), WWW("web", "deny = [ \"10.0.0.0/9\" ]; "))},
+	 "vip www: clients in allow or deny changed\n"},
+	{{.config = CONFIG(POOL("web", TWO),
+			   WWW("web",
+			       "sources = ( { prefix = \"10.0.0.0/8\"; backend = \"a\"; } ); "))},
+	 {.config = CONFIG(POOL("web", TWO),
+			   WWW("web",
+			       "sources = ( { prefix = \"10.0.0.0/8\"; backend = \"b\"; } ); "))},
+	 "vip www: clients in sources changed\n"},
 };
 
 static void each_change_is_one_line(void **state)
@@ -248,9 +261,11 @@ static void a_backend_that_is_leaving_counts_as_gone(void **state)
 	build(&from, &one, NULL);
 	changes_list(to.desired, from.desired, print_line, out);
 	fclose(out);
-	assert_string_equal(lines, "backend a of pool web: address 10.0.0.1 -> 10.0.0.9\n"
-				   "backend b of pool web: removed\n"
-				   "settled\n");
+	assert_string_equal(
+		lines,
+		"backend a of pool web: address 10.0.0.1 -> 10.0.0.9\n"
+		"backend b of pool web: removed; the flows that it has stay for 300 s at most\n"
+		"settled\n");
 	free(lines);
 	ring_cache_fini(&rings);
 }

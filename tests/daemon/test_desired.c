@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Config, the operator's wishes and next hops in; records, flags, targets and rings out; who owns a slot while
- * its VIP moves.
+ * Config, the operator's wishes, next hops and health in; records, flags, targets and rings out; who
+ * owns a slot while its VIP moves.
  */
 #include "daemon/desired.h"
 
@@ -27,6 +27,7 @@ static struct lab {
 	struct generations generations;
 	struct ring_cache rings;
 	struct desired *desired;
+	desired_health_fn *health;
 } lab;
 
 static int setup(void **state)
@@ -57,6 +58,8 @@ static void build(const struct desired_port *ports, desired_nexthop_fn *nexthop,
 		.ports = ports ? ports : unknown,
 		.nexthop = nexthop,
 		.nexthop_ctx = ctx,
+		.health = lab.health,
+		.health_ctx = &lab,
 		.rings = &lab.rings,
 	};
 
@@ -67,7 +70,7 @@ static void build(const struct desired_port *ports, desired_nexthop_fn *nexthop,
 /* How many slots of a VIP's ring the backend owns. */
 static unsigned int slots_of(size_t vip, size_t backend)
 {
-	const struct desired_owners *o = &lab.desired->vips[vip].owners;
+	const struct owners *o = &lab.desired->vips[vip].owners;
 	unsigned int n = 0;
 
 	for (uint32_t i = 0; i < o->ring->size; i++)
@@ -555,7 +558,7 @@ static struct owner owner_of(uint32_t backend)
 {
 	struct owner owner = {.name = "nobody"};
 
-	if (backend == DESIRED_NOBODY)
+	if (backend == OWNERS_NOBODY)
 		return owner;
 	assert_true(backend < lab.desired->n_backends);
 	strcpy(owner.pool, lab.desired->backends[backend].pool->name);
@@ -567,11 +570,10 @@ static struct owner owner_of(uint32_t backend)
 static void read_owners(struct owner cur[4093], struct owner other[4093])
 {
 	for (uint32_t i = 0; i < 4093; i++) {
-		uint32_t c, o;
+		struct owners_slot s = owners_of(&lab.desired->vips[0].owners, i);
 
-		desired_slot(lab.desired, &lab.desired->vips[0].owners, i, &c, &o);
-		cur[i] = owner_of(c);
-		other[i] = owner_of(o);
+		cur[i] = owner_of(s.cur);
+		other[i] = owner_of(s.other);
 	}
 }
 
@@ -667,6 +669,515 @@ static void a_removed_backend_leaves_when_its_flows_have_settled(void **state)
 	build(NULL, NULL, NULL);
 	assert_int_equal(lab.desired->n_backends, 2);
 	assert_false(lab.desired->backends[1].leaving);
+}
+
+/* Those who left are there for their time, also while the move of the others goes on. */
+static void a_removed_backend_is_gone_when_its_time_is_over(void **state)
+{
+	const struct owners *o;
+
+	(void)state;
+	load_web(A ", " B, WEB);
+	follow(1);
+	load_web(A, WEB);
+	follow(2);
+	build(NULL, NULL, NULL);
+	assert_int_equal(lab.desired->n_backends, 3);
+	follow(302);
+	build(NULL, NULL, NULL);
+	assert_int_equal(lab.desired->n_backends, 2);
+	o = &lab.desired->vips[0].owners;
+	assert_non_null(o->old);
+	assert_int_equal(o->n_old, 2);
+	assert_int_equal(o->old_members[0], 0);
+	assert_true(o->old_serves[0]);
+	assert_int_equal(o->old_members[1], OWNERS_NOBODY);
+	assert_false(o->old_serves[1]);
+}
+
+static void a_drained_backend_serves_no_more_when_its_time_is_over(void **state)
+{
+	const struct owners *o;
+
+	(void)state;
+	load_web(A ", " B, WEB);
+	follow(1);
+	load_web(A ", " B_IS(DRAINING), WEB);
+	follow(2);
+	build(NULL, NULL, NULL);
+	assert_true(lab.desired->vips[0].owners.old_serves[1]);
+	follow(302);
+	build(NULL, NULL, NULL);
+	o = &lab.desired->vips[0].owners;
+	assert_int_equal(o->old_members[1], 1);
+	assert_false(o->old_serves[1]);
+	/* It is not sent away: flows that are known are still its own. */
+	assert_true(lab.desired->backends[1].record.flags & SLUICE_BACKEND_SERVING);
+}
+
+static void a_backend_that_was_disabled_does_not_serve_again(void **state)
+{
+	(void)state;
+	load_web(A ", " B, WEB);
+	follow(1);
+	load_web(A ", " B_IS(DISABLED), WEB);
+	follow(2);
+	build(NULL, NULL, NULL);
+	assert_false(lab.desired->vips[0].owners.old_serves[1]);
+	assert_int_equal(lab.desired->backends[1].record.flags & SLUICE_BACKEND_SERVING, 0);
+	load_web(A, WEB);
+	follow(3);
+	build(NULL, NULL, NULL);
+	assert_int_equal(lab.desired->n_backends, 2);
+	assert_false(lab.desired->vips[0].owners.old_serves[1]);
+}
+
+static void a_leaving_backend_has_the_number_that_it_had(void **state)
+{
+	(void)state;
+	load_web(A ", " B, WEB);
+	lab.model->pools[0].backends[1].hint = 4660;
+	follow(1);
+	load_web(A, WEB);
+	follow(2);
+	build(NULL, NULL, NULL);
+	assert_true(lab.desired->backends[2].leaving);
+	assert_int_equal(lab.desired->backends[2].record.hint, htons(4660));
+}
+
+/* A file of before has no numbers: the one of the address, as those had it. */
+static void a_leaving_backend_without_a_number_has_its_address_s(void **state)
+{
+	uint16_t hint;
+
+	(void)state;
+	load_web(A ", " B, WEB);
+	follow(1);
+	build(NULL, NULL, NULL);
+	hint = lab.desired->backends[1].record.hint;
+	load_web(A, WEB);
+	follow(2);
+	lab.generations.vips[0].old.members[1].hint = 0;
+	build(NULL, NULL, NULL);
+	assert_int_equal(lab.desired->backends[2].record.hint, hint);
+}
+
+static void unknown_flows_are_the_owner_s_when_a_change_is_taken_back(void **state)
+{
+	const struct owners *o;
+
+	(void)state;
+	load_web(A ", " B, WEB);
+	follow(1);
+	load_web(A ", " B_IS(DRAINING), WEB);
+	follow(2);
+	build(NULL, NULL, NULL);
+	assert_false(lab.desired->vips[0].owners.back);
+	load_web(A ", " B, WEB);
+	follow(3);
+	build(NULL, NULL, NULL);
+	o = &lab.desired->vips[0].owners;
+	assert_true(o->back);
+	for (uint32_t i = 0; i < 4093; i++) {
+		struct owners_slot s = owners_of(o, i);
+
+		assert_int_equal(s.keep, s.cur == 1);
+		assert_int_equal(s.other, 0);
+	}
+}
+
+static void a_settled_move_is_an_epoch_in_the_flags(void **state)
+{
+	static const struct {
+		const char *vip;
+		uint32_t flags; /* beside the epoch */
+		uint32_t epoch;
+	} cases[] = {
+		{WEB, 0, 7},
+		{WEB "hint = \"always\";", SLUICE_VIP_HINT_ALWAYS, 7},
+		{WEB "track = \"never\";", SLUICE_VIP_NO_TRACK, 7},
+		/* Where every flow is remembered, each stays so. */
+		{WEB "track = \"always\";", SLUICE_VIP_TRACK, 0},
+		{WEB "tcp_server_id = true;", SLUICE_VIP_TCP_ID | SLUICE_VIP_TRACK, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(cases); i++) {
+		setup(NULL);
+		load_web(A ", " B, cases[i].vip);
+		follow(1);
+		build(NULL, NULL, NULL);
+		assert_int_equal(lab.desired->vips[0].flags, cases[i].flags);
+		lab.generations.vips[0].epoch = 6;
+		load_web(A ", " B_IS(HEAVY), cases[i].vip);
+		follow(2);
+		build(NULL, NULL, NULL);
+		assert_int_equal(lab.desired->vips[0].flags,
+				 cases[i].flags | (cases[i].epoch ? 6u << 24 : 0));
+		generations_settle(&lab.generations, "www", 3);
+		build(NULL, NULL, NULL);
+		assert_int_equal(lab.desired->vips[0].flags, cases[i].flags | cases[i].epoch << 24);
+		teardown(NULL);
+	}
+}
+
+static const struct owners *target_owners(void)
+{
+	assert_int_equal(lab.desired->n_targets, 1);
+	return &lab.desired->targets[0].owners;
+}
+
+#define API "pool = \"api\"; ring_size = 4093; "
+#define TO_WEB API "sources = ( { prefix = \"10.0.0.0/8\"; pool = \"web\"; } );"
+
+/* Clients that sources send to web, while the VIP itself is on api. */
+static void a_ring_of_a_pool_in_sources_moves_by_itself(void **state)
+{
+	struct owners_slot s;
+	unsigned int moved = 0;
+
+	(void)state;
+	load_web(A ", " B, TO_WEB);
+	follow(1);
+	build(NULL, NULL, NULL);
+	assert_null(target_owners()->old);
+	load_web(A, TO_WEB);
+	follow(2);
+	build(NULL, NULL, NULL);
+	assert_null(lab.desired->vips[0].owners.old);
+	assert_non_null(target_owners()->old);
+	assert_int_equal(lab.desired->n_backends, 3);
+	assert_true(lab.desired->backends[2].leaving);
+	assert_string_equal(lab.desired->backends[2].backend->name, "b");
+	for (uint32_t i = 0; i < 4093; i++) {
+		s = owners_of(target_owners(), i);
+		assert_int_equal(s.cur, 0);
+		assert_true(s.other == 0 || s.other == 2);
+		assert_int_equal(s.track, s.other == 2);
+		moved += s.moved;
+	}
+	assert_in_range(moved, 2000, 2093);
+	generations_settle(&lab.generations, "www", 3);
+	build(NULL, NULL, NULL);
+	assert_null(target_owners()->old);
+	assert_int_equal(lab.desired->n_backends, 2);
+}
+
+/* ---------------------------------------------------------------------------------------- health */
+
+/* "www a" of these are down for the VIP, "www b~" only just up; "!": only just down, "`": briefly. */
+static const char *const *ailments;
+
+static struct desired_health health(const void *ctx, const struct model_vip *vip,
+				    const struct model_pool *pool,
+				    const struct model_backend *backend)
+{
+	struct desired_health found = {.up = true};
+
+	assert_ptr_equal(ctx, &lab);
+	assert_int_not_equal(pool->check.type, MODEL_CHECK_NONE);
+	for (size_t i = 0; ailments[i]; i++) {
+		const char *name = strchr(ailments[i], ' ') + 1;
+
+		if (strncmp(ailments[i], vip->name, strlen(vip->name)) != 0 ||
+		    name[0] != backend->name[0])
+			continue;
+		found.up = strchr(name, '~');
+		found.recent = strpbrk(name, "~!`");
+		found.brief = strchr(name, '`');
+	}
+	return found;
+}
+
+/*
+ * Backends of a pool with a check, behind www and api; clients of that one go to "plain", without a
+ * check, and to "far", with one.
+ */
+static void load_judged(const char *backends, const char *vip)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		 "interfaces = ( { name = \"eth0\"; } );\n"
+		 "pools = ( { name = \"web\"; backends = ( %s ); },\n"
+		 "  { name = \"plain\"; backends = ( { name = \"d\"; address = \"10.0.0.4\"; } ); "
+		 "},\n"
+		 "  { name = \"far\"; backends = ( { name = \"e\"; address = \"10.0.0.5\"; },\n"
+		 "    { name = \"f\"; address = \"10.0.0.6\"; } ); } );\n"
+		 "vips = ( { name = \"www\"; address = \"192.0.2.1\"; port = 80;\n"
+		 "  protocol = \"tcp\"; pool = \"web\"; ring_size = 4093; %s },\n"
+		 "  { name = \"api\"; address = \"192.0.2.1\"; port = 81; protocol = \"tcp\";\n"
+		 "  pool = \"web\"; ring_size = 4093;\n"
+		 "  sources = ( { prefix = \"10.0.0.0/9\"; pool = \"plain\"; },\n"
+		 "    { prefix = \"10.128.0.0/9\"; pool = \"far\"; } ); } );\n",
+		 backends, vip);
+	model_free(TAKE(lab.model));
+	lab.model = fixture_model(text);
+	lab.model->pools[0].panic = lab.model->pools[2].panic = 0;
+	lab.model->pools[0].check.type = MODEL_CHECK_TCP;
+	lab.model->pools[2].check.type = MODEL_CHECK_TCP;
+	lab.health = health;
+}
+
+static void build_ill(const char *const *ill)
+{
+	ailments = ill;
+	build(NULL, NULL, NULL);
+}
+
+#define ILL(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* How many slots lead to the backend, as things stand. */
+static unsigned int led_to(const struct owners *o, uint32_t backend)
+{
+	unsigned int n = 0;
+
+	for (uint32_t i = 0; i < o->ring->size; i++)
+		n += owners_of(o, i).cur == backend;
+	return n;
+}
+
+static bool serves(size_t backend)
+{
+	const struct desired_backend *b = &lab.desired->backends[backend];
+
+	assert_int_equal(b->up, !!(b->record.flags & SLUICE_BACKEND_SERVING));
+	return b->up;
+}
+
+static void each_vip_has_its_own_view_of_a_backend(void **state)
+{
+	const struct owners *www, *api;
+
+	(void)state;
+	load_judged(A ", " B ", " C, "");
+	build_ill(ILL("www a"));
+	www = &lab.desired->vips[0].owners;
+	api = &lab.desired->vips[1].owners;
+	assert_int_equal(www->standing[0], 0);
+	assert_int_equal(www->standing[1], OWNERS_UP);
+	assert_int_equal(api->standing[0], OWNERS_UP);
+	assert_ptr_equal(www->ring, api->ring); /* as if all were up */
+	assert_int_equal(www->ring->ranks, RING_RANKS);
+	assert_int_equal(led_to(www, 0), 0);
+	assert_in_range(led_to(api, 0), 1300, 1400);
+	for (uint32_t i = 0; i < 4093; i++)
+		assert_int_equal(owners_of(www, i).cur,
+				 www->ring->owner[www->ring->owner[0][i] == 0][i]);
+	/* One VIP may send it flows. */
+	assert_true(serves(0));
+	assert_true(lab.desired->backends[0].judged);
+	assert_false(www->panic);
+}
+
+static void a_backend_that_no_vip_sees_up_does_not_serve(void **state)
+{
+	(void)state;
+	load_judged(A ", " B ", " C, "");
+	build_ill(ILL("www a", "api a", "api b", "www c"));
+	assert_false(serves(0));
+	assert_true(serves(1));
+	assert_true(serves(2));
+	build_ill(ILL("www a", "www b", "www c", "api a", "api b", "api c"));
+	assert_false(serves(0) || serves(1) || serves(2));
+	assert_int_equal(led_to(&lab.desired->vips[0].owners, OWNERS_NOBODY), 4093);
+	build_ill(ILL(NULL));
+	assert_true(serves(0) && serves(1) && serves(2));
+}
+
+static void a_disabled_backend_does_not_serve_though_it_is_up(void **state)
+{
+	(void)state;
+	load_judged(A_IS(DISABLED) ", " B ", " C, "");
+	build_ill(ILL(NULL));
+	assert_true(lab.desired->backends[0].up);
+	assert_int_equal(lab.desired->backends[0].record.flags & SLUICE_BACKEND_SERVING, 0);
+}
+
+static void pools_without_a_check_stay_up(void **state)
+{
+	(void)state;
+	load_judged(A ", " B ", " C, "");
+	build_ill(ILL("api d")); /* nobody asks */
+	assert_false(lab.desired->backends[3].judged);
+	assert_true(serves(3));
+	assert_null(lab.desired->targets[0].owners.standing);
+	assert_int_equal(led_to(&lab.desired->targets[0].owners, 3), 4093);
+	/* Without a judge all are up. */
+	lab.health = NULL;
+	build_ill(ILL("www a", "api a"));
+	assert_false(lab.desired->backends[0].judged);
+	assert_true(serves(0));
+	assert_null(lab.desired->vips[0].owners.standing);
+}
+
+static void pools_in_sources_are_judged_too(void **state)
+{
+	const struct owners *far;
+
+	(void)state;
+	load_judged(A ", " B ", " C, "");
+	build_ill(ILL("api e"));
+	far = &lab.desired->targets[1].owners;
+	assert_int_equal(far->first, 4);
+	assert_int_equal(far->standing[0], 0);
+	assert_int_equal(led_to(far, 5), 4093);
+	assert_true(lab.desired->backends[4].judged);
+	assert_false(serves(4));
+	assert_true(serves(5));
+}
+
+static void what_happened_lately_is_in_the_standing(void **state)
+{
+	const struct owners *www;
+
+	(void)state;
+	load_judged(A ", " B ", " C, "");
+	build_ill(ILL("www a~", "www b!", "www c~`"));
+	www = &lab.desired->vips[0].owners;
+	assert_int_equal(www->standing[0], OWNERS_UP | OWNERS_RECENT);
+	assert_int_equal(www->standing[1], OWNERS_RECENT);
+	assert_int_equal(www->standing[2], OWNERS_UP | OWNERS_RECENT | OWNERS_BRIEF);
+	assert_int_equal(lab.desired->vips[1].owners.standing[0], OWNERS_UP);
+}
+
+/* Below `panic` percent of the weight. Weights: a 100, b 100, c 300. */
+static void too_few_that_are_up_are_a_panic(void **state)
+{
+	static const struct {
+		const char *a; /* more of a */
+		unsigned int panic;
+		const char *down; /* of these letters */
+		const char *used; /* only because of it */
+	} cases[] = {
+		{"", 0, "abc", ""},
+		{"", 1, "abc", "abc"},
+		{"", 50, "a", ""},
+		{"", 50, "c", "c"},
+		{"", 40, "c", ""}, /* just enough */
+		{"", 41, "c", "c"},
+		{"", 20, "bc", ""},
+		{"", 21, "bc", "bc"},
+		{"", 100, "a", "a"},
+		{"", 100, "", ""},
+		/* Those that are out count for nothing, and are not used. */
+		{DRAINING, 26, "ac", "c"},
+		{DRAINING, 25, "ac", ""},
+		{DISABLED, 26, "ac", "c"},
+		{FILLING, 21, "bc", "bc"},
+		{FILLING, 20, "bc", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(cases); i++) {
+		const char *ill[4] = {NULL};
+		static const char *const down[] = {"www a", "www b", "www c"};
+		const struct owners *www;
+		char text[256];
+		size_t n = 0;
+
+		setup(NULL);
+		snprintf(text, sizeof(text),
+			 "{ name = \"a\"; address = \"10.0.0.1\"; %s }, " B ", " C_IS(HEAVY),
+			 cases[i].a);
+		load_judged(text, "");
+		lab.model->pools[0].panic = cases[i].panic;
+		for (const char *d = cases[i].down; *d; d++)
+			ill[n++] = down[*d - 'a'];
+		build_ill(ill);
+		www = &lab.desired->vips[0].owners;
+		for (int m = 0; m < 3; m++) {
+			bool is_down = strchr(cases[i].down, 'a' + m);
+			bool used = strchr(cases[i].used, 'a' + m);
+			unsigned int expected = used      ? OWNERS_UP | OWNERS_PANIC
+						: is_down ? 0
+							  : OWNERS_UP;
+
+			if (www->standing[m] != expected)
+				fail_msg("case %zu: %c is %x", i, 'a' + m, www->standing[m]);
+		}
+		assert_int_equal(www->panic, *cases[i].used != '\0');
+		assert_false(lab.desired->vips[1].owners.panic);
+		teardown(NULL);
+	}
+}
+
+static void a_backend_used_in_panic_serves(void **state)
+{
+	(void)state;
+	load_judged(A ", " B ", " C, "");
+	lab.model->pools[0].panic = 50;
+	build_ill(ILL("www a", "www b", "api a", "api b"));
+	assert_true(serves(0) && serves(1) && serves(2));
+	assert_in_range(led_to(&lab.desired->vips[0].owners, 0), 1300, 1400);
+}
+
+/* As Katran does it: the ring is made of those that are up. */
+static void a_ring_may_be_built_anew_without_those_that_are_down(void **state)
+{
+	const struct owners *www, *api;
+
+	(void)state;
+	load_judged(A ", " B ", " C, "failover = \"rebuild\";");
+	build_ill(ILL(NULL));
+	assert_int_equal(lab.desired->vips[0].owners.ring->ranks, 1);
+	assert_in_range(slots_of(0, 0), 1300, 1400);
+	build_ill(ILL("www a", "api a"));
+	www = &lab.desired->vips[0].owners;
+	api = &lab.desired->vips[1].owners;
+	assert_int_equal(slots_of(0, 0), 0);
+	assert_in_range(slots_of(0, 1), 2000, 2093);
+	assert_int_equal(slots_of(0, 1) + slots_of(0, 2), 4093);
+	assert_in_range(slots_of(1, 0), 1300, 1400); /* fails over by rank */
+	assert_int_equal(led_to(www, 0) + led_to(api, 0), 0);
+	assert_false(serves(0));
+	/* In panic it is the whole ring again. */
+	lab.model->pools[0].panic = 90;
+	build_ill(ILL("www a"));
+	assert_in_range(slots_of(0, 0), 1300, 1400);
+}
+
+static void old_owners_that_are_down_get_no_flows_back(void **state)
+{
+	unsigned int from_b = 0, from_a = 0;
+	const struct owners *www, *api;
+
+	(void)state;
+	load_judged(A ", " B ", " C, "");
+	follow(1);
+	load_judged(A ", " B ", " C_IS(HEAVY), "");
+	follow(2);
+	build_ill(ILL("www b"));
+	www = &lab.desired->vips[0].owners;
+	api = &lab.desired->vips[1].owners;
+	assert_true(www->old_serves[0] && !www->old_serves[1] && www->old_serves[2]);
+	assert_true(api->old_serves[0] && api->old_serves[1] && api->old_serves[2]);
+	for (uint32_t i = 0; i < 4093; i++) {
+		struct owners_slot s = owners_of(www, i);
+
+		assert_int_not_equal(s.cur, 1);
+		assert_int_not_equal(s.other, 1);
+		if (www->old->owner[0][i] == 1)
+			from_b += s.track;
+		from_a += s.other == 0 && s.cur == 2;
+	}
+	assert_true(from_b > 0 && from_a > 0);
+}
+
+/* Nobody asks how one is that is no longer in the config. */
+static void backends_that_leave_a_judged_pool_serve(void **state)
+{
+	(void)state;
+	load_judged(A ", " B ", " C, "");
+	follow(1);
+	load_judged(A ", " B, "");
+	follow(2);
+	build_ill(ILL("www c", "api c"));
+	assert_int_equal(lab.desired->n_backends, 6);
+	assert_true(lab.desired->backends[5].leaving);
+	assert_true(serves(5));
+	assert_true(lab.desired->vips[0].owners.old_serves[2]);
+	assert_int_equal(lab.desired->vips[0].owners.old_members[2], 5);
 }
 
 /* ------------------------------------------------------------------------- flags, features, room */
@@ -818,6 +1329,12 @@ static void settings_and_room_follow_the_config(void **state)
 	assert_int_equal(settings.error_rate, 4);
 	assert_int_equal(settings.flow_lines, 512);
 	assert_int_equal(settings.flow_age, 60000000000 / (1 << SLUICE_TICK_SHIFT) + 1);
+	assert_int_equal(settings.tcp_age, 3600000000000 / (1 << SLUICE_TICK_SHIFT) + 1);
+	lab.model->tcp_age_s = 61;
+	assert_int_equal(desired_settings(lab.model).tcp_age,
+			 61000000000 / (1 << SLUICE_TICK_SHIFT) + 1);
+	lab.model->tcp_age_s = 59; /* at least as long as others */
+	assert_int_equal(desired_settings(lab.model).tcp_age, settings.flow_age);
 	assert_int_equal(settings.secret[0] | settings.secret[1], 0);
 	size = desired_size(lab.model);
 	assert_int_equal(size.vips, 7);
@@ -875,6 +1392,25 @@ int main(void)
 		TEST(a_ring_lives_until_the_sweep_that_finds_it_unused),
 		cmocka_unit_test(slots_that_move_have_an_old_and_a_new_owner),
 		TEST(a_removed_backend_leaves_when_its_flows_have_settled),
+		TEST(a_removed_backend_is_gone_when_its_time_is_over),
+		TEST(a_drained_backend_serves_no_more_when_its_time_is_over),
+		TEST(a_backend_that_was_disabled_does_not_serve_again),
+		TEST(a_leaving_backend_has_the_number_that_it_had),
+		TEST(a_leaving_backend_without_a_number_has_its_address_s),
+		TEST(unknown_flows_are_the_owner_s_when_a_change_is_taken_back),
+		cmocka_unit_test(a_settled_move_is_an_epoch_in_the_flags),
+		TEST(a_ring_of_a_pool_in_sources_moves_by_itself),
+		TEST(each_vip_has_its_own_view_of_a_backend),
+		TEST(a_backend_that_no_vip_sees_up_does_not_serve),
+		TEST(a_disabled_backend_does_not_serve_though_it_is_up),
+		TEST(pools_without_a_check_stay_up),
+		TEST(pools_in_sources_are_judged_too),
+		TEST(what_happened_lately_is_in_the_standing),
+		cmocka_unit_test(too_few_that_are_up_are_a_panic),
+		TEST(a_backend_used_in_panic_serves),
+		TEST(a_ring_may_be_built_anew_without_those_that_are_down),
+		TEST(old_owners_that_are_down_get_no_flows_back),
+		TEST(backends_that_leave_a_judged_pool_serve),
 		cmocka_unit_test(keys_of_a_vip_become_its_flags),
 		cmocka_unit_test(what_a_config_uses_becomes_features),
 		TEST(gue_is_in_the_records_of_its_pool),

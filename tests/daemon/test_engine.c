@@ -40,6 +40,7 @@
 	"; protocol = \"tcp\"; pool = \"" pool "\"; ring_size = 4093; }"
 #define CONFIG(interfaces, pools, vips) \
 	"interfaces = ( " interfaces " );\npools = ( " pools " );\nvips = ( " vips " );\n"
+#define STAYS "; the flows that it has stay for 300 s at most"
 #define TWO BACKEND("a", 1, "") ", " BACKEND("b", 2, "")
 
 static const char plain[] = CONFIG(V0, POOL("web", TWO), VIP("www", 80, "web"));
@@ -158,7 +159,7 @@ static int try_reload(void)
 {
 	struct engine_result result = begin();
 
-	return finish(engine_reload(lab.engine, &result, &lab.diag), &result);
+	return finish(engine_reload(lab.engine, false, &result, &lab.diag), &result);
 }
 
 static void reload(const char *text)
@@ -468,7 +469,7 @@ static void a_reload_brings_what_is_new_and_keeps_ids(void **state)
 	program = own_program();
 	reload(CONFIG(V0, POOL("web", BACKEND("b", 2, "weight = 200; ") ", " BACKEND("c", 3, "")),
 		      VIP("www", 80, "web") ", " VIP("two", 81, "web")));
-	assert_string_equal(lab.told, "backend a of pool web: removed\n"
+	assert_string_equal(lab.told, "backend a of pool web: removed" STAYS "\n"
 				      "backend b of pool web: weight 100 -> 200, by the config\n"
 				      "backend c of pool web: added\n"
 				      "vip two: added\n");
@@ -517,10 +518,10 @@ static const struct refused_case {
 	 "interface \"lo\": its driver has no native XDP (Operation not supported); use mode = "
 	 "\"auto\" or \"generic\""},
 	{NULL, CONFIG(V1, POOL("web", TWO), VIP("www", 81, "web")), -E2BIG,
-	 "vip \"www\": no room for more than 1 VIPs (those that leave count until they are gone); "
+	 "vip \"www\": the limit of VIPs is 1 (those that leave count until they are gone); "
 	 "raise limits.vips"},
 	{NULL, CONFIG(V1, POOL("web", BACKEND("c", 3, "")), VIP("www", 80, "web")), -E2BIG,
-	 "backend \"c\" of pool \"web\": no room for more than 2 backends (those that leave count "
+	 "backend \"c\" of pool \"web\": the limit of backends is 2 (those that leave count "
 	 "until they are gone); raise limits.backends"},
 };
 
@@ -560,7 +561,7 @@ static void a_refused_reload_changes_nothing(void **state)
 	assert_int_equal(try_reload(), -EIO);
 	diag_fini(&lab.diag);
 	reload(CONFIG(V0, POOL("web", BACKEND("b", 2, "")), VIP("www", 80, "web")));
-	assert_string_equal(lab.told, "backend a of pool web: removed\n");
+	assert_string_equal(lab.told, "backend a of pool web: removed" STAYS "\n");
 }
 
 static void what_takes_a_restart_is_refused(void **state)
@@ -689,6 +690,22 @@ static const char shared_names[] =
 	CONFIG(V0, POOL("web", TWO) ", " POOL("api", BACKEND("a", 1, "") ", " BACKEND("c", 3, "")),
 	       VIP("www", 80, "web") ", " VIP("api", 81, "api"));
 
+/* Sets the epoch of www's flows in the map; returns what it was. */
+static uint32_t set_epoch(uint32_t epoch)
+{
+	struct sluice_vip_key key = {.port = htons(80), .proto = IPPROTO_TCP};
+	int fd = program_map_fd(datapath_program(lab.view.datapath), MAP_VIPS);
+	struct sluice_vip vip;
+	uint32_t was;
+
+	assert_int_equal(addr_parse(&key.addr, "192.0.2.1"), 0);
+	assert_int_equal(bpf_map_lookup_elem(fd, &key, &vip), 0);
+	was = vip.flags >> SLUICE_VIP_EPOCH_SHIFT;
+	vip.flags = (vip.flags & SLUICE_VIP_OPTIONS) | epoch << SLUICE_VIP_EPOCH_SHIFT;
+	assert_int_equal(bpf_map_update_elem(fd, &key, &vip, BPF_EXIST), 0);
+	return was;
+}
+
 static void orders_reach_the_maps_and_can_be_taken_back(void **state)
 {
 	_cleanup_(snapshot_fini) struct snapshot before = {0};
@@ -721,7 +738,9 @@ static void orders_reach_the_maps_and_can_be_taken_back(void **state)
 	order(ENGINE_WEIGHT, "b", NULL, 0);
 	assert_string_equal(lab.told, "backend b of pool web: weight 7 -> 100, by the config\n");
 	assert_int_equal(lab.view.wishes->n, 0);
+	/* All but the epoch of www's flows is as before. */
 	settle(NULL);
+	assert_int_equal(set_epoch(0), 1);
 	after = snapshot();
 	assert_snapshots_equal(&before, &after);
 }
@@ -895,7 +914,7 @@ static bool moves(const char *vip)
 	const struct generation_vip *v;
 
 	lab.view = engine_view(lab.engine);
-	v = generations_find(lab.view.generations, vip);
+	v = generations_find(lab.view.generations, vip, NULL);
 	return v && v->moving;
 }
 
@@ -951,11 +970,11 @@ static void a_restart_goes_on_with_a_move(void **state)
 	order(ENGINE_ACTIVATE, "a", NULL, 0);
 	order(ENGINE_WEIGHT, "b", NULL, 300);
 	read_ring("www", before);
-	limit = generations_find(lab.view.generations, "www")->limit;
+	limit = generations_find(lab.view.generations, "www", NULL)->limit;
 	stop();
 	start(plain);
 	assert_true(moves("www"));
-	assert_int_equal(generations_find(lab.view.generations, "www")->limit, limit);
+	assert_int_equal(generations_find(lab.view.generations, "www", NULL)->limit, limit);
 	read_ring("www", after);
 	assert_memory_equal(before, after, sizeof(before));
 	settle(NULL);
@@ -987,7 +1006,7 @@ static void a_removed_backend_stays_until_its_flows_have_settled(void **state)
 	b = id_of("web", "b");
 	before = record_of(b);
 	reload(only_a);
-	assert_string_equal(lab.told, "backend b of pool web: removed\n");
+	assert_string_equal(lab.told, "backend b of pool web: removed" STAYS "\n");
 	for (int i = 0; i < 2; i++) { /* now, and after a restart */
 		assert_true(backend("web", "b")->leaving);
 		assert_int_equal(id_of("web", "b"), b);
@@ -1046,7 +1065,7 @@ static void a_move_that_sends_no_one_away_ends_when_no_flow_needs_it(void **stat
 
 	(void)state;
 	/* It may end when flows that are not idle have shown themselves: an age after it began. */
-	start("flows = { age_s = 1; };\n" CONFIG(
+	start("settle_s = 1; flows = { age_s = 1; };\n" CONFIG(
 		V0, POOL("web", TWO) ", " POOL("api", BACKEND("c", 3, "") ", " BACKEND("d", 4, "")),
 		VIP("www", 80, "web") ", " VIP("api", 81, "api")));
 	a = id_of("web", "a");
@@ -1067,6 +1086,45 @@ static void a_move_that_sends_no_one_away_ends_when_no_flow_needs_it(void **stat
 	assert_true(moves("www"));
 	assert_int_equal(engine_purge_flows(lab.engine, a + 1), 0);
 	assert_int_equal(engine_purge_flows(lab.engine, a), 1);
+}
+
+/* The move goes on: a flow of long ago may be with a slot that has moved. */
+static void those_who_left_are_gone_after_settle_s(void **state)
+{
+	struct timespec begin_ts, now;
+	uint32_t c;
+
+	(void)state;
+	start("settle_s = 1;\n" CONFIG(V0, POOL("web", TWO ", " BACKEND("c", 3, "")),
+				       VIP("www", 80, "web")));
+	c = id_of("web", "c");
+	reload("settle_s = 1;\n" CONFIG(V0, POOL("web", TWO), VIP("www", 80, "web")));
+	assert_true(backend("web", "c")->leaving);
+	clock_gettime(CLOCK_MONOTONIC, &begin_ts);
+	do {
+		assert_true(sd_event_run(lab.event, 50000) >= 0);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (record_of(c).encap && now.tv_sec - begin_ts.tv_sec < 3 * PATIENCE_S);
+	assert_int_equal(record_of(c).encap, SLUICE_ENCAP_NONE);
+	assert_true(moves("www"));
+	assert_int_equal(lab.view.desired->n_backends, 2);
+	/* After a restart, too. */
+	stop();
+	start("settle_s = 1;\n" CONFIG(V0, POOL("web", TWO), VIP("www", 80, "web")));
+	assert_int_equal(lab.view.desired->n_backends, 2);
+	assert_true(moves("www"));
+}
+
+static void a_backend_that_was_disabled_and_removed_stays_out(void **state)
+{
+	(void)state;
+	start(plain);
+	order(ENGINE_DRAIN, "b", NULL, 0);
+	order(ENGINE_DISABLE, "b", NULL, 0);
+	stop();
+	start(only_a);
+	assert_int_equal(lab.view.desired->n_backends, 1);
+	assert_true(moves("www"));
 }
 
 /* ---------------------------------------------------------------------- what a config uses, clients */
@@ -1128,7 +1186,7 @@ static void a_refused_reload_leaves_the_features(void **state)
 	had = settings();
 	write_config(CONFIG(V0, POOL("web", TWO), WIDE_VIP));
 	assert_int_equal(try_reload(), -E2BIG);
-	expect_message("vip \"wide\": no room for more than 1 VIPs (those that leave count until "
+	expect_message("vip \"wide\": the limit of VIPs is 1 (those that leave count until "
 		       "they are gone); raise limits.vips");
 	has = settings();
 	assert_memory_equal(&had, &has, sizeof(had));
@@ -1207,6 +1265,8 @@ int main(void)
 		TEST(a_removed_backend_stays_until_its_flows_have_settled),
 		TEST(a_backend_that_comes_back_while_it_leaves_is_the_same),
 		TEST(a_move_that_sends_no_one_away_ends_when_no_flow_needs_it),
+		TEST(those_who_left_are_gone_after_settle_s),
+		TEST(a_backend_that_was_disabled_and_removed_stays_out),
 		TEST(another_feature_takes_another_program),
 		TEST(a_refused_reload_leaves_the_features),
 		TEST(clients_are_not_compared_at_a_restart),

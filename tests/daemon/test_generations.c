@@ -3,8 +3,8 @@
  * Sequences of declarations and what each leaves behind, in a short notation. A pool is a line of
  * words: "a" is an active backend of weight 100, "b+" a filling, "c-" a draining, "d!" a disabled
  * one, "e:50" has a weight, "v1" and "4093" are ring parameters other than the usual. An entry is
- * "NOW", or while it moves "NOW <- OLD, SINCE SOONEST LIMIT", with "back" where now is again what
- * the move began from.
+ * "NOW", or while it moves "NOW <- OLD, SINCE SOONEST LIMIT", with "leave TIME" while somebody is to
+ * leave, and "back" where now is again what the move began from; "a*" in OLD is gone.
  */
 #include "daemon/generations.h"
 
@@ -23,7 +23,7 @@
 #include "tests/lib/tempdir.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
-#define TEXT_MAX 512
+#define TEXT_MAX 2048
 
 /* --------------------------------------------------------------------------------- the notation */
 
@@ -123,6 +123,8 @@ static void append_generation(char *out, const struct generation *g)
 		append(out, "%s%c", space, ((const char *)&g->members[i].address)[15]);
 		if (g->members[i].weight != 100)
 			append(out, ":%u", g->members[i].weight);
+		if (g->members[i].gone)
+			append(out, "*");
 		space = " ";
 	}
 }
@@ -140,7 +142,10 @@ static const char *text_of(const struct generation_vip *v, char out[TEXT_MAX])
 		assert_int_equal(v->old.n_members, 0);
 		assert_int_equal(v->soonest, 0);
 		assert_int_equal(v->limit, 0);
+		assert_int_equal(v->leave, INT64_MAX);
 	}
+	if (v->leave != INT64_MAX)
+		append(out, " leave %lld", (long long)v->leave);
 	if (v->back)
 		append(out, " back");
 	return out;
@@ -148,11 +153,18 @@ static const char *text_of(const struct generation_vip *v, char out[TEXT_MAX])
 
 static void assert_vip(const struct generations *g, const char *vip, const char *expected)
 {
-	const struct generation_vip *v = generations_find(g, vip);
+	const struct generation_vip *v = generations_find(g, vip, NULL);
 	char text[TEXT_MAX];
 
 	assert_non_null(v);
 	assert_string_equal(text_of(v, text), expected);
+}
+
+static void append_members(char *out, const struct generation *g)
+{
+	for (size_t i = 0; i < g->n_members; i++)
+		append(out, " %s/%s#%u", g->members[i].pool, g->members[i].backend,
+		       g->members[i].hint);
 }
 
 /* Everything, to compare. */
@@ -161,9 +173,15 @@ static void all_text(const struct generations *g, char out[TEXT_MAX])
 	char text[TEXT_MAX];
 
 	out[0] = '\0';
-	for (size_t i = 0; i < g->n; i++)
-		append(out, "%s: %s (%lld)\n", g->vips[i].vip, text_of(&g->vips[i], text),
-		       (long long)g->vips[i].since);
+	for (size_t i = 0; i < g->n; i++) {
+		const struct generation_vip *v = &g->vips[i];
+
+		append(out, "%s of %s: %s (%lld, epoch %u)", v->pool, v->vip, text_of(v, text),
+		       (long long)v->since, v->epoch);
+		append_members(out, &v->now);
+		append_members(out, &v->old);
+		append(out, "\n");
+	}
 }
 
 /* Replaces @g by what follows from it; what it was has not changed meanwhile. */
@@ -231,27 +249,33 @@ static void run_all(const struct sequence *sequences, size_t n)
 static void single_changes_keep_what_was_before(void **state)
 {
 	static const struct sequence sequences[] = {
-		{"drain", {{100, "a b c", "a b c"}, {200, "a- b c", "b c <- a b c, 200 500 500"}}},
-		{"disable",
-		 {{100, "a b c", "a b c"}, {200, "a! b c", "b c <- a b c, 200 500 500"}}},
-		{"remove", {{100, "a b c", "a b c"}, {200, "b c", "b c <- a b c, 200 500 500"}}},
-		{"fill", {{100, "a b", "a b"}, {200, "a b c+", "a b c <- a b, 200 203 3800"}}},
-		{"add", {{100, "a b", "a b"}, {200, "a b c", "a b c <- a b, 200 203 3800"}}},
+		{"drain",
+		 {{100, "a b c", "a b c"},
+		  {200, "a- b c", "b c <- a b c, 200 500 3800 leave 500"}}},
+		{"disable: its flows are given up at once",
+		 {{100, "a b c", "a b c"},
+		  {200, "a! b c", "b c <- a* b c, 200 500 3800 leave 500"}}},
+		{"remove",
+		 {{100, "a b c", "a b c"}, {200, "b c", "b c <- a b c, 200 500 3800 leave 500"}}},
+		{"fill", {{100, "a b", "a b"}, {200, "a b c+", "a b c <- a b, 200 500 3800"}}},
+		{"add", {{100, "a b", "a b"}, {200, "a b c", "a b c <- a b, 200 500 3800"}}},
 		{"activate a drained one",
 		 {{100, "a b", "a b"},
-		  {200, "a- b", "b <- a b, 200 500 500"},
-		  {500, NULL, "b"},
-		  {600, "a b", "a b <- b, 600 603 4200"}}},
-		{"weight", {{100, "a b", "a b"}, {200, "a:50 b", "a:50 b <- a b, 200 203 3800"}}},
+		  {200, "a- b", "b <- a b, 200 500 3800 leave 500"},
+		  {3800, NULL, "b"},
+		  {3900, "a b", "a b <- b, 3900 4200 7500"}}},
+		{"weight", {{100, "a b", "a b"}, {200, "a:50 b", "a:50 b <- a b, 200 500 3800"}}},
 		{"weight and drain",
-		 {{100, "a b", "a b"}, {200, "a:50 b-", "a:50 <- a b, 200 500 500"}}},
-		{"replace", {{100, "a b", "a b"}, {200, "b c+", "b c <- a b, 200 500 500"}}},
+		 {{100, "a b", "a b"}, {200, "a:50 b-", "a:50 <- a b, 200 500 3800 leave 500"}}},
+		{"replace",
+		 {{100, "a b", "a b"}, {200, "b c+", "b c <- a b, 200 500 3800 leave 500"}}},
 		{"replace by a lower address",
-		 {{100, "b c", "b c"}, {200, "a b", "a b <- b c, 200 500 500"}}},
-		{"maglev", {{100, "a b", "a b"}, {200, "v1 a b", "v1 a b <- a b, 200 203 3800"}}},
-		{"ring size", {{100, "4093 a", "4093 a"}, {200, "a", "a <- 4093 a, 200 203 3800"}}},
-		{"all leave", {{100, "a b", "a b"}, {200, "a- b!", " <- a b, 200 500 500"}}},
-		{"from none", {{100, "a!", ""}, {200, "a", "a <- , 200 203 3800"}}},
+		 {{100, "b c", "b c"}, {200, "a b", "a b <- b c, 200 500 3800 leave 500"}}},
+		{"maglev", {{100, "a b", "a b"}, {200, "v1 a b", "v1 a b <- a b, 200 500 3800"}}},
+		{"ring size", {{100, "4093 a", "4093 a"}, {200, "a", "a <- 4093 a, 200 500 3800"}}},
+		{"all leave",
+		 {{100, "a b", "a b"}, {200, "a- b!", " <- a b*, 200 500 3800 leave 500"}}},
+		{"from none", {{100, "a!", ""}, {200, "a", "a <- , 200 500 3800"}}},
 	};
 
 	(void)state;
@@ -263,18 +287,77 @@ static void what_makes_no_other_ring_moves_nothing(void **state)
 	static const struct sequence sequences[] = {
 		{"the same again", {{100, "a b", "a b"}, {200, "a b", "a b"}}},
 		{"filled",
-		 {{100, "a+ b+", "a b <- , 100 103 3700"}, {200, "a b", "a b <- , 100 103 3700"}}},
-		{"drained, then removed",
-		 {{100, "a b", "a b"},
-		  {200, "a- b", "b <- a b, 200 500 500"},
-		  {300, "a! b", "b <- a b, 200 500 500"},
-		  {400, "b", "b <- a b, 200 500 500"}}},
+		 {{100, "a+ b+", "a b <- , 100 400 3700"}, {200, "a b", "a b <- , 100 400 3700"}}},
 		{"weight of a disabled one", {{100, "a b!", "a"}, {200, "a b!:7", "a"}}},
 		{"order", {{100, "a b c", "a b c"}, {200, "c a b", "a b c"}}},
 		{"past the limit, not settled",
+		 {{100, "a b:1", "a b:1"},
+		  {200, "a b", "a b <- a b:1, 200 500 3800"},
+		  {3900, "a b", "a b <- a b:1, 200 500 3800"}}},
+	};
+
+	(void)state;
+	run_all(sequences, N(sequences));
+}
+
+static void those_who_left_are_gone_when_their_time_is_over(void **state)
+{
+	static const struct sequence sequences[] = {
+		{"drained: the move goes on without them",
 		 {{100, "a b", "a b"},
-		  {200, "b", "b <- a b, 200 500 500"},
-		  {900, "b", "b <- a b, 200 500 500"}}},
+		  {200, "a- b", "b <- a b, 200 500 3800 leave 500"},
+		  {499, "a- b", "b <- a b, 200 500 3800 leave 500"},
+		  {500, "a- b", "b <- a* b, 200 500 3800"},
+		  {501, "a- b", "b <- a* b, 200 500 3800"},
+		  {3800, NULL, "b"}}},
+		{"drained, then removed",
+		 {{100, "a b", "a b"},
+		  {200, "a- b", "b <- a b, 200 500 3800 leave 500"},
+		  {300, "b", "b <- a b, 200 500 3800 leave 500"},
+		  {3800, "b", "b <- a* b, 200 500 3800"}}},
+		{"drained, then disabled, then removed: it does not serve again",
+		 {{100, "a b", "a b"},
+		  {200, "a- b", "b <- a b, 200 500 3800 leave 500"},
+		  {300, "a! b", "b <- a* b, 200 500 3800 leave 500"},
+		  {400, "b", "b <- a* b, 200 500 3800 leave 500"}}},
+		{"disabled, then removed while another leaves",
+		 {{100, "a b c", "a b c"},
+		  {200, "a! b c", "b c <- a* b c, 200 500 3800 leave 500"},
+		  {300, "b- c", "c <- a* b c, 300 600 3900 leave 600"}}},
+		{"the next one has its own time",
+		 {{100, "a b c", "a b c"},
+		  {200, "a- b c", "b c <- a b c, 200 500 3800 leave 500"},
+		  {500, "a- b- c", "c <- a b c, 500 800 4100 leave 800"},
+		  {800, "a- b- c", "c <- a* b* c, 500 800 4100"}}},
+		{"one that is gone stays so when another leaves",
+		 {{100, "a b c", "a b c"},
+		  {200, "a- b c", "b c <- a b c, 200 500 3800 leave 500"},
+		  {500, "a- b c", "b c <- a* b c, 200 500 3800"},
+		  {600, "a- b- c", "c <- a* b c, 600 900 4200 leave 900"}}},
+		{"back after it was gone, then away again: it has its time",
+		 {{100, "a b c", "a b c"},
+		  {200, "a- b c", "b c <- a b c, 200 500 3800 leave 500"},
+		  {500, "a- b c", "b c <- a* b c, 200 500 3800"},
+		  {600, "a b:50 c", "a b:50 c <- a b c, 600 900 4200"},
+		  {700, "a- b:50 c", "b:50 c <- a b c, 700 1000 4300 leave 1000"}}},
+		{"one that was a member in between only",
+		 {{100, "a b", "a b"},
+		  {200, "a b c", "a b c <- a b, 200 500 3800"},
+		  {300, "a b d", "a b d <- a b c:0, 300 600 3900 leave 600"},
+		  {600, "a b d", "a b d <- a b c:0*, 300 600 3900"}}},
+		{"back where the move began from: nobody is left to leave",
+		 {{100, "a b", "a b"},
+		  {200, "a- b", "b <- a b, 200 500 3800 leave 500"},
+		  {300, "a b", "a b <- b, 300 600 3900 leave 500 back"},
+		  {500, "a b", "a b <- b, 300 600 3900 back"}}},
+		{"back, with one that came in between",
+		 {{100, "a b", "a b"},
+		  {200, "a c", "a c <- a b, 200 500 3800 leave 500"},
+		  {300, "a b", "a b <- a c, 300 600 3900 leave 600 back"},
+		  {600, "a b", "a b <- a c*, 300 600 3900 back"}}},
+		{"by declaration",
+		 {{100, "a b-", "a <- a b, 100 400 3700 leave 400"},
+		  {400, "a b-", "a <- a b*, 100 400 3700"}}},
 	};
 
 	(void)state;
@@ -286,34 +369,34 @@ static void changes_before_the_settling_keep_the_first_old_generation(void **sta
 	static const struct sequence sequences[] = {
 		{"ramp of weights",
 		 {{100, "a b:1", "a b:1"},
-		  {200, "a b:10", "a b:10 <- a b:1, 200 203 3800"},
-		  {300, "a b:50", "a b:50 <- a b:1, 300 303 3900"},
-		  {3899, "a b", "a b <- a b:1, 3899 3902 7499"}}},
+		  {200, "a b:10", "a b:10 <- a b:1, 200 500 3800"},
+		  {300, "a b:50", "a b:50 <- a b:1, 300 600 3900"},
+		  {3899, "a b", "a b <- a b:1, 3899 4199 7499"}}},
 		{"drain one, then the next",
 		 {{100, "a b c", "a b c"},
-		  {200, "a- b c", "b c <- a b c, 200 500 500"},
-		  {300, "a- b- c", "c <- a b c, 300 600 600"}}},
-		{"drain, then fill: the drain keeps its time, the fill its own",
+		  {200, "a- b c", "b c <- a b c, 200 500 3800 leave 500"},
+		  {300, "a- b- c", "c <- a b c, 300 600 3900 leave 600"}}},
+		{"drain, then fill: the drain keeps its time to leave",
 		 {{100, "a b", "a b"},
-		  {200, "a- b", "b <- a b, 200 500 500"},
-		  {300, "a- b c+", "b c <- a b, 300 500 3900"},
-		  {600, "a- b c", "b c <- a b, 300 500 3900"}}},
-		{"fill, then drain: likewise",
+		  {200, "a- b", "b <- a b, 200 500 3800 leave 500"},
+		  {300, "a- b c+", "b c <- a b, 300 600 3900 leave 500"},
+		  {499, "a- b c", "b c <- a b, 300 600 3900 leave 500"}}},
+		{"fill, then drain",
 		 {{100, "a b", "a b"},
-		  {200, "a b c+", "a b c <- a b, 200 203 3800"},
-		  {300, "a- b c+", "b c <- a b, 300 600 3800"}}},
+		  {200, "a b c+", "a b c <- a b, 200 500 3800"},
+		  {300, "a- b c+", "b c <- a b, 300 600 3900 leave 600"}}},
 		{"a filling one leaves again, another has come",
 		 {{100, "a b", "a b"},
-		  {200, "a b c+", "a b c <- a b, 200 203 3800"},
-		  {300, "a b c- d+", "a b d <- a b c:0, 300 600 3800"}}},
+		  {200, "a b c+", "a b c <- a b, 200 500 3800"},
+		  {300, "a b c- d+", "a b d <- a b c:0, 300 600 3900 leave 600"}}},
 		{"one that came in between stays until all has settled",
 		 {{100, "a b", "a b"},
-		  {200, "a b c", "a b c <- a b, 200 203 3800"},
-		  {300, "a b", "a b <- a b c, 300 600 3800 back"},
-		  {400, "a b d", "a b d <- a b c:0, 400 600 4000"},
-		  {500, "a d", "a d <- a b c:0, 500 800 4000"}}},
+		  {200, "a b c", "a b c <- a b, 200 500 3800"},
+		  {300, "a b", "a b <- a b c, 300 600 3900 leave 600 back"},
+		  {400, "a b d", "a b d <- a b c:0, 400 700 4000 leave 600"},
+		  {500, "a d", "a d <- a b c:0, 500 800 4100 leave 800"}}},
 		{"none before",
-		 {{100, "a+", "a <- , 100 103 3700"}, {200, "a+ b+", "a b <- a, 200 203 3800"}}},
+		 {{100, "a+", "a <- , 100 400 3700"}, {200, "a+ b+", "a b <- a, 200 500 3800"}}},
 	};
 
 	(void)state;
@@ -325,25 +408,25 @@ static void change_that_is_taken_back_keeps_the_generation_between(void **state)
 	static const struct sequence sequences[] = {
 		{"drain, activate",
 		 {{100, "a b c", "a b c"},
-		  {200, "a- b c", "b c <- a b c, 200 500 500"},
-		  {300, "a b c", "a b c <- b c, 300 500 3900 back"},
-		  {400, "a b c", "a b c <- b c, 300 500 3900 back"},
+		  {200, "a- b c", "b c <- a b c, 200 500 3800 leave 500"},
+		  {300, "a b c", "a b c <- b c, 300 600 3900 leave 500 back"},
+		  {400, "a b c", "a b c <- b c, 300 600 3900 leave 500 back"},
 		  {3900, NULL, "a b c"}}},
 		{"drain, activate, drain: as after the first",
 		 {{100, "a b", "a b"},
-		  {200, "a- b", "b <- a b, 200 500 500"},
-		  {300, "a b", "a b <- b, 300 500 3900 back"},
-		  {400, "a- b", "b <- a b, 400 700 3900"}}},
+		  {200, "a- b", "b <- a b, 200 500 3800 leave 500"},
+		  {300, "a b", "a b <- b, 300 600 3900 leave 500 back"},
+		  {400, "a- b", "b <- a b, 400 700 4000 leave 700"}}},
 		{"drain, activate, drain another: old is what there was for long",
 		 {{100, "a b c", "a b c"},
-		  {200, "a- b c", "b c <- a b c, 200 500 500"},
-		  {300, "a b c", "a b c <- b c, 300 500 3900 back"},
-		  {400, "a b- c", "a c <- a b c, 400 700 3900"}}},
+		  {200, "a- b c", "b c <- a b c, 200 500 3800 leave 500"},
+		  {300, "a b c", "a b c <- b c, 300 600 3900 leave 500 back"},
+		  {400, "a b- c", "a c <- a b c, 400 700 4000 leave 700"}}},
 		{"back over two steps",
 		 {{100, "a b c", "a b c"},
-		  {200, "a- b c", "b c <- a b c, 200 500 500"},
-		  {300, "a- b- c", "c <- a b c, 300 600 600"},
-		  {400, "a b c", "a b c <- c, 400 600 4000 back"}}},
+		  {200, "a- b c", "b c <- a b c, 200 500 3800 leave 500"},
+		  {300, "a- b- c", "c <- a b c, 300 600 3900 leave 600"},
+		  {400, "a b c", "a b c <- c, 400 700 4000 leave 600 back"}}},
 	};
 
 	(void)state;
@@ -355,29 +438,29 @@ static void change_after_the_settling_begins_anew(void **state)
 	static const struct sequence sequences[] = {
 		{"settled in between",
 		 {{100, "a b c", "a b c"},
-		  {200, "a- b c", "b c <- a b c, 200 500 500"},
-		  {499, NULL, "b c <- a b c, 200 500 500"},
-		  {500, NULL, "b c"},
-		  {600, "a- b- c", "c <- b c, 600 900 900"}}},
+		  {200, "a- b c", "b c <- a b c, 200 500 3800 leave 500"},
+		  {3799, NULL, "b c <- a b c, 200 500 3800 leave 500"},
+		  {3800, NULL, "b c"},
+		  {3900, "a- b- c", "c <- b c, 3900 4200 7500 leave 4200"}}},
 		{"settled early",
 		 {{100, "a b c", "a b c"},
-		  {200, "a- b c", "b c <- a b c, 200 500 500"},
+		  {200, "a- b c", "b c <- a b c, 200 500 3800 leave 500"},
 		  {201, "!", "b c"},
-		  {202, "a- b- c", "c <- b c, 202 502 502"}}},
+		  {202, "a- b- c", "c <- b c, 202 502 3802 leave 502"}}},
 		{"past the limit, but nobody settled it",
 		 {{100, "a b c", "a b c"},
-		  {200, "a- b c", "b c <- a b c, 200 500 500"},
-		  {500, "a- b- c", "c <- b c, 500 800 800"}}},
+		  {200, "a- b c", "b c <- a b c, 200 500 3800 leave 500"},
+		  {3800, "a- b- c", "c <- b c, 3800 4100 7400 leave 4100"}}},
 		{"taken back past the limit",
 		 {{100, "a b c", "a b c"},
-		  {200, "a- b c", "b c <- a b c, 200 500 500"},
-		  {500, "a b c", "a b c <- b c, 500 503 4100"}}},
+		  {200, "a- b c", "b c <- a b c, 200 500 3800 leave 500"},
+		  {3800, "a b c", "a b c <- b c, 3800 4100 7400"}}},
 		{"settled while it was back",
 		 {{100, "a b", "a b"},
-		  {200, "a- b", "b <- a b, 200 500 500"},
-		  {300, "a b", "a b <- b, 300 500 3900 back"},
+		  {200, "a- b", "b <- a b, 200 500 3800 leave 500"},
+		  {300, "a b", "a b <- b, 300 600 3900 leave 500 back"},
 		  {301, "!", "a b"},
-		  {302, "a b c", "a b c <- a b, 302 305 3902"}}},
+		  {302, "a b c", "a b c <- a b, 302 602 3902"}}},
 	};
 
 	(void)state;
@@ -388,31 +471,38 @@ static void first_generation_comes_from_the_declared_states(void **state)
 {
 	static const struct sequence sequences[] = {
 		{"active", {{100, "a b:7", "a b:7"}}},
-		{"draining", {{100, "a b-:7", "a <- a b:7, 100 400 400"}}},
-		{"filling", {{100, "a b+:7", "a b:7 <- a, 100 103 3700"}}},
-		{"both", {{100, "a b- c+", "a c <- a b, 100 400 400"}}},
+		{"draining", {{100, "a b-:7", "a <- a b:7, 100 400 3700 leave 400"}}},
+		{"filling", {{100, "a b+:7", "a b:7 <- a, 100 400 3700"}}},
+		{"both", {{100, "a b- c+", "a c <- a b, 100 400 3700 leave 400"}}},
 		{"disabled", {{100, "a b!", "a"}}},
 		{"none", {{100, "", ""}}},
-		{"parameters", {{100, "v1 4093 a b-", "v1 4093 a <- v1 4093 a b, 100 400 400"}}},
+		{"parameters",
+		 {{100, "v1 4093 a b-", "v1 4093 a <- v1 4093 a b, 100 400 3700 leave 400"}}},
 	};
 
 	(void)state;
 	run_all(sequences, N(sequences));
 }
 
-static void settle_time_is_the_config_s(void **state)
+static void times_are_those_of_the_config_and_at_least_an_hour(void **state)
 {
 	static const struct {
-		unsigned int settle_s;
+		unsigned int settle_s, flow_age_s;
 		const char *then;
 		const char *expected;
 	} cases[] = {
-		{1, "a", "a <- a b, 200 201 201"},
-		{1, "a b c", "a b c <- a b, 200 203 3800"},
-		{3600, "a b c", "a b c <- a b, 200 203 3800"},
-		{3601, "a b c", "a b c <- a b, 200 203 3801"},
-		{86400, "a b:1", "a b:1 <- a b, 200 203 86600"},
-		{86400, "b", "b <- a b, 200 86600 86600"},
+		{1, 0, "a", "a <- a b, 200 203 3800 leave 201"},
+		{1, 0, "a b c", "a b c <- a b, 200 203 3800"},
+		{4, 0, "a b c", "a b c <- a b, 200 204 3800"},
+		{3600, 0, "a b c", "a b c <- a b, 200 3800 3800"},
+		{3601, 0, "a b c", "a b c <- a b, 200 3801 3801"},
+		{86400, 0, "a b:1", "a b:1 <- a b, 200 86600 86600"},
+		{86400, 0, "b", "b <- a b, 200 86600 86600 leave 86600"},
+		/* A flow that is not idle shows itself within its age. */
+		{300, 297, "a b c", "a b c <- a b, 200 500 3800"},
+		{300, 298, "a b c", "a b c <- a b, 200 501 3800"},
+		{300, 298, "b", "b <- a b, 200 501 3800 leave 500"},
+		{1, 3600, "a b c", "a b c <- a b, 200 3800 3800"},
 	};
 
 	(void)state;
@@ -421,10 +511,48 @@ static void settle_time_is_the_config_s(void **state)
 		_cleanup_(generations_fini) struct generations g = {0};
 
 		model->settle_s = cases[i].settle_s;
+		model->flow_age_s = cases[i].flow_age_s;
 		declare(&g, "a b", 100);
 		next(&g, model, NULL, 200);
 		assert_vip(&g, "www", cases[i].expected);
 	}
+}
+
+/* What the flow table says of a VIP's flows is true for one move only. */
+static void epochs_count_the_moves_that_ended(void **state)
+{
+	static const struct {
+		int64_t now;
+		const char *declared; /* as in a sequence */
+		uint8_t epoch;
+	} steps[] = {
+		{100, "a b", 0},    {200, "a b c", 0}, {300, "a b c d", 0},
+		{400, "a b", 0},    {500, "a b", 0},   {600, "!", 1},
+		{601, "!", 1},                      /* nothing moves */
+		{700, "b", 1},      {1000, "b", 1}, /* a is gone, the move goes on */
+		{4299, NULL, 1},    {4300, NULL, 2},   {5000, "a b", 2},
+		{8600, "a b c", 3}, /* nobody had settled the one before */
+	};
+	_cleanup_(generations_fini) struct generations g = {0};
+
+	(void)state;
+	for (size_t i = 0; i < N(steps); i++) {
+		if (steps[i].declared && strcmp(steps[i].declared, "!") != 0)
+			declare(&g, steps[i].declared, steps[i].now);
+		else
+			generations_settle(&g, steps[i].declared ? "www" : NULL, steps[i].now);
+		if (g.vips[0].epoch != steps[i].epoch)
+			fail_msg("step %zu: %u", i, g.vips[0].epoch);
+	}
+	for (int i = 0; i < 256; i++) {
+		declare(&g, i % 2 ? "a b" : "a", 9000 + i);
+		assert_true(g.vips[0].moving);
+		assert_true(generations_settle(&g, "www", 9000 + i));
+		assert_false(g.vips[0].moving);
+		assert_int_equal(g.vips[0].epoch, (uint8_t)(4 + i));
+	}
+	assert_false(generations_settle(&g, "www", 9999)); /* nothing moves */
+	assert_int_equal(g.vips[0].epoch, 3);
 }
 
 /* ----------------------------------------------------------------------- wishes, names, several */
@@ -437,12 +565,12 @@ static void operator_s_states_and_weights_count_before_the_config_s(void **state
 		unsigned int weight;
 		const char *expected;
 	} cases[] = {
-		{"a b", MODEL_STATE_DRAINING, 0, "a <- a b, 100 400 400"},
+		{"a b", MODEL_STATE_DRAINING, 0, "a <- a b, 100 400 3700 leave 400"},
 		{"a b", MODEL_STATE_DISABLED, 0, "a"},
-		{"a b", MODEL_STATE_FILLING, 0, "a b <- a, 100 103 3700"},
+		{"a b", MODEL_STATE_FILLING, 0, "a b <- a, 100 400 3700"},
 		{"a b-", MODEL_STATE_ACTIVE, 0, "a b"},
 		{"a b", MODEL_STATE_MAX, 5, "a b:5"},
-		{"a b:9", MODEL_STATE_DRAINING, 5, "a <- a b:5, 100 400 400"},
+		{"a b:9", MODEL_STATE_DRAINING, 5, "a <- a b:5, 100 400 3700 leave 400"},
 	};
 
 	(void)state;
@@ -472,11 +600,11 @@ static void wish_is_a_change_like_the_config_s(void **state)
 	next(&g, model, &wishes, 100);
 	assert_int_equal(wishes_set_state(&wishes, "web", "a", &draining, 200), 0);
 	next(&g, model, &wishes, 200);
-	assert_vip(&g, "www", "b c <- a b c, 200 500 500");
+	assert_vip(&g, "www", "b c <- a b c, 200 500 3800 leave 500");
 	/* The config says so, too. */
 	wishes_fini(&wishes);
 	declare(&g, "a- b c", 300);
-	assert_vip(&g, "www", "b c <- a b c, 200 500 500");
+	assert_vip(&g, "www", "b c <- a b c, 200 500 3800 leave 500");
 }
 
 static void assert_names(const struct generation *g, const char *expected)
@@ -502,14 +630,14 @@ static void address_says_who_a_backend_is_and_names_follow(void **state)
 
 	add_vip(renamed, "www", "site", "s-", 0, "a- b");
 	next(&g, renamed, NULL, 300);
-	assert_vip(&g, "www", "b <- a b c, 200 500 500");
+	assert_vip(&g, "www", "b <- a b c, 200 500 3800 leave 500");
 	assert_names(&g.vips[0].now, "site/s-b");
 	assert_names(&g.vips[0].old, "site/s-a site/s-b web/c");
 
 	/* The same names at other addresses are others. */
 	add_vip(moved, "www", "site", "s-", 1, "b");
 	next(&g, moved, NULL, 400);
-	assert_vip(&g, "www", "b <- a b c, 400 700 700");
+	assert_vip(&g, "www", "b <- a b c, 400 700 4000 leave 700");
 	assert_names(&g.vips[0].old, "site/s-a site/s-b web/c");
 	assert_true(addr_compare(&g.vips[0].now.members[0].address,
 				 &g.vips[0].old.members[1].address) != 0);
@@ -528,17 +656,17 @@ static void vips_come_go_and_change_apart(void **state)
 	add_vip(two, "mail", "post", "", 1, "c d");
 	next(&g, two, NULL, 100);
 	assert_int_equal(g.n, 2);
-	assert_null(generations_find(&g, "ftp"));
+	assert_null(generations_find(&g, "ftp", NULL));
 
 	add_vip(changed, "mail", "post", "", 1, "c d-");
 	add_vip(changed, "www", "web", "", 0, "a b");
 	add_vip(changed, "ftp", "files", "", 2, "e f+");
 	next(&g, changed, NULL, 200);
 	assert_int_equal(g.n, 3);
-	assert_vip(&g, "ftp", "e f <- e, 200 203 3800");
-	assert_vip(&g, "mail", "c <- c d, 200 500 500");
+	assert_vip(&g, "ftp", "e f <- e, 200 500 3800");
+	assert_vip(&g, "mail", "c <- c d, 200 500 3800 leave 500");
 	assert_vip(&g, "www", "a b");
-	assert_int_equal(generations_find(&g, "www")->since, 100);
+	assert_int_equal(generations_find(&g, "www", NULL)->since, 100);
 
 	/* By another name it is a new one, which knows nothing of d. */
 	add_vip(renamed, "smtp", "post", "", 1, "c");
@@ -548,7 +676,7 @@ static void vips_come_go_and_change_apart(void **state)
 
 	next(&g, empty, NULL, 400);
 	assert_int_equal(g.n, 0);
-	assert_null(generations_find(&g, "smtp"));
+	assert_null(generations_find(&g, "smtp", NULL));
 	next(&g, two, NULL, 500);
 	assert_vip(&g, "mail", "c d");
 }
@@ -557,27 +685,244 @@ static void limits_are_each_vip_s_own(void **state)
 {
 	_cleanup_(generations_fini) struct generations g = {0};
 	_cleanup_(model_freep) struct model *model = new_model();
+	_cleanup_(model_freep) struct model *more = new_model();
 
 	(void)state;
 	assert_int_equal(generations_next_limit(&g), INT64_MAX);
+	assert_int_equal(generations_next_leave(&g), INT64_MAX);
 	assert_false(generations_settle(&g, NULL, INT64_MAX));
-	add_vip(model, "a", "a", "", 0, "a b+");
+	add_vip(model, "a", "a", "", 0, "a b");
 	add_vip(model, "b", "b", "", 1, "a b-");
 	add_vip(model, "c", "c", "", 2, "a b");
 	next(&g, model, NULL, 100);
+	add_vip(more, "a", "a", "", 0, "a b c+");
+	add_vip(more, "b", "b", "", 1, "a b-");
+	add_vip(more, "c", "c", "", 2, "a b");
+	next(&g, more, NULL, 200);
+	assert_int_equal(generations_moving(&g), 2);
+	assert_int_equal(generations_next_leave(&g), 400);
 	assert_int_equal(generations_next_limit(&g), 400);
-	assert_false(generations_settle(&g, NULL, 399));
-	assert_true(generations_settle(&g, NULL, 400));
-	assert_false(generations_settle(&g, NULL, 400));
-	assert_vip(&g, "b", "a");
-	assert_vip(&g, "a", "a b <- a, 100 103 3700");
+	next(&g, more, NULL, 400);
+	assert_vip(&g, "b", "a <- a b*, 100 400 3700");
+	assert_int_equal(generations_next_leave(&g), INT64_MAX);
 	assert_int_equal(generations_next_limit(&g), 3700);
-	assert_false(generations_settle(&g, "b", 400));
-	assert_false(generations_settle(&g, "c", 400));
-	assert_false(generations_settle(&g, "nobody", 400));
-	assert_true(generations_settle(&g, "a", 400));
-	assert_vip(&g, "a", "a b");
+	assert_false(generations_settle(&g, NULL, 3699));
+	assert_true(generations_settle(&g, NULL, 3700));
+	assert_false(generations_settle(&g, NULL, 3700));
+	assert_vip(&g, "b", "a");
+	assert_vip(&g, "a", "a b c <- a b, 200 500 3800");
+	assert_int_equal(generations_next_limit(&g), 3800);
+	assert_false(generations_settle(&g, "b", 3700));
+	assert_false(generations_settle(&g, "c", 3700));
+	assert_false(generations_settle(&g, "nobody", 3700));
+	assert_true(generations_settle(&g, "a", 3700));
+	assert_vip(&g, "a", "a b c");
 	assert_int_equal(generations_next_limit(&g), INT64_MAX);
+	assert_int_equal(generations_moving(&g), 0);
+}
+
+static void the_next_to_leave_is_the_soonest_of_all(void **state)
+{
+	_cleanup_(generations_fini) struct generations g = {0};
+	_cleanup_(model_freep) struct model *first = new_model();
+	_cleanup_(model_freep) struct model *second = new_model();
+
+	(void)state;
+	add_vip(first, "a", "a", "", 0, "a b");
+	add_vip(first, "b", "b", "", 1, "a b-");
+	next(&g, first, NULL, 100);
+	assert_int_equal(generations_next_leave(&g), 400);
+	add_vip(second, "a", "a", "", 0, "a b-");
+	add_vip(second, "b", "b", "", 1, "a b-");
+	next(&g, second, NULL, 200);
+	assert_int_equal(generations_next_leave(&g), 400);
+	next(&g, second, NULL, 400);
+	assert_vip(&g, "a", "a <- a b, 200 500 3800 leave 500");
+	assert_int_equal(generations_next_leave(&g), 500);
+	assert_true(generations_settle(&g, "a", 401));
+	assert_int_equal(generations_next_leave(&g), INT64_MAX);
+}
+
+/* Letter @c of the pool at network @net: has it left, with time to go? */
+static bool leaves(const struct generations *g, const char *pool, uint8_t net, char c)
+{
+	const uint8_t bytes[4] = {10, 0, net, (uint8_t)c};
+	const struct sluice_addr address = addr_from_bytes(AF_INET, bytes);
+
+	return generations_leaving(g, pool, &address);
+}
+
+static void removed_ones_can_be_dismissed_at_once(void **state)
+{
+	_cleanup_(generations_fini) struct generations g = {0};
+	_cleanup_(model_freep) struct model *first = new_model();
+	_cleanup_(model_freep) struct model *second = new_model();
+
+	(void)state;
+	add_vip(first, "a", "a", "", 0, "a b c");
+	add_vip(first, "b", "b", "", 1, "a b c");
+	add_vip(first, "c", "c", "", 2, "a b");
+	add_vip(first, "d", "d", "", 3, "a b");
+	next(&g, first, NULL, 100);
+	add_vip(second, "a", "a", "", 0, "a- b c");
+	add_vip(second, "b", "b", "", 1, "b d:7");
+	add_vip(second, "c", "c", "", 2, "a b");
+	add_vip(second, "d", "d", "", 3, "a b c");
+	next(&g, second, NULL, 200);
+	assert_true(leaves(&g, "a", 0, 'a') && leaves(&g, "b", 1, 'c'));
+	generations_dismiss(&g, second);
+	/* Who is still declared, and drains, keeps its time. */
+	assert_vip(&g, "a", "b c <- a b c, 200 500 3800 leave 500");
+	assert_vip(&g, "b", "b d:7 <- a* b c*, 200 500 3800 leave 500");
+	assert_vip(&g, "c", "a b");
+	assert_vip(&g, "d", "a b c <- a b, 200 500 3800");
+	assert_true(leaves(&g, "a", 0, 'a'));
+	assert_false(leaves(&g, "a", 0, 'b') || leaves(&g, "b", 0, 'a'));
+	assert_false(leaves(&g, "b", 1, 'a') || leaves(&g, "b", 1, 'c'));
+	/* What follows leaves it so. */
+	next(&g, second, NULL, 201);
+	assert_vip(&g, "b", "b d:7 <- a* b c*, 200 500 3800 leave 500");
+	next(&g, second, NULL, 500);
+	assert_false(leaves(&g, "a", 0, 'a'));
+}
+
+static void who_is_leaving_can_be_asked(void **state)
+{
+	_cleanup_(generations_fini) struct generations g = {0};
+
+	(void)state;
+	assert_false(leaves(&g, "web", 0, 'a'));
+	declare(&g, "a b", 100);
+	assert_false(leaves(&g, "web", 0, 'a'));
+	declare(&g, "a- b", 200);
+	assert_true(leaves(&g, "web", 0, 'a'));
+	assert_false(leaves(&g, "api", 0, 'a'));
+	assert_false(leaves(&g, "web", 0, 'b'));
+	assert_false(leaves(&g, "web", 0, 'c'));
+	declare(&g, "a- b c", 300);
+	assert_true(leaves(&g, "web", 0, 'a'));
+	declare(&g, "a- b c-", 400);
+	assert_true(leaves(&g, "web", 0, 'c'));
+	declare(&g, "a! b c-", 401);
+	assert_false(leaves(&g, "web", 0, 'a'));
+	assert_true(leaves(&g, "web", 0, 'c'));
+	declare(&g, "b c-", 700);
+	assert_vip(&g, "www", "b <- a* b c:0*, 400 700 4000");
+	assert_false(leaves(&g, "web", 0, 'c'));
+}
+
+static void who_is_back_is_not_leaving(void **state)
+{
+	_cleanup_(generations_fini) struct generations g = {0};
+
+	(void)state;
+	declare(&g, "a b c", 100);
+	declare(&g, "a- b c", 200);
+	declare(&g, "a b:7 c", 300);
+	assert_vip(&g, "www", "a b:7 c <- a b c, 300 600 3900 leave 500");
+	assert_false(leaves(&g, "web", 0, 'a'));
+}
+
+/* --------------------------------------------------------------------------- pools in `sources` */
+
+/* Clients of VIP @vip go to the pool of VIP @to, or to its first backend. */
+static void add_target(struct model *model, size_t vip, size_t to, bool backend)
+{
+	struct model_vip *v = &model->vips[vip];
+	const struct model_pool *pool = &model->pools[to];
+
+	v->targets = reallocarray(v->targets, v->n_targets + 1, sizeof(*v->targets));
+	assert_non_null(v->targets);
+	v->targets[v->n_targets++] =
+		(struct model_target){pool, backend ? &pool->backends[0] : NULL};
+}
+
+static void assert_ring(const struct generations *g, const char *vip, const char *pool,
+			const char *expected)
+{
+	const struct generation_vip *v = generations_find(g, vip, pool);
+	char text[TEXT_MAX];
+
+	assert_non_null(v);
+	assert_string_equal(v->vip, vip);
+	assert_string_equal(v->pool, pool ? pool : "");
+	assert_string_equal(text_of(v, text), expected);
+}
+
+/* www on web, with targets in api and in web itself; api on api. */
+static struct model *model_with_sources(const char *web, const char *api)
+{
+	struct model *model = new_model();
+
+	add_vip(model, "www", "web", "", 0, web);
+	add_vip(model, "api", "api", "", 1, api);
+	add_target(model, 0, 1, false);
+	add_target(model, 0, 1, true);
+	add_target(model, 0, 0, false);
+	return model;
+}
+
+static void epoch_waits_for_the_last_ring_of_the_vip(void **state)
+{
+	_cleanup_(generations_fini) struct generations g = {0};
+	_cleanup_(model_freep) struct model *first = model_with_sources("a b", "a b");
+	_cleanup_(model_freep) struct model *second = model_with_sources("a", "a b");
+	_cleanup_(model_freep) struct model *third = model_with_sources("a", "a");
+
+	(void)state;
+	next(&g, first, NULL, 100);
+	next(&g, second, NULL, 200);
+	next(&g, third, NULL, 300);
+	assert_true(generations_find(&g, "www", NULL)->moving);
+	assert_true(generations_find(&g, "www", "api")->moving);
+	assert_true(generations_settle(&g, NULL, 3800));
+	assert_false(generations_find(&g, "www", NULL)->moving);
+	assert_true(generations_find(&g, "www", "api")->moving);
+	assert_int_equal(generations_find(&g, "www", NULL)->epoch, 0);
+	assert_true(generations_settle(&g, NULL, 3900));
+	assert_int_equal(generations_find(&g, "www", NULL)->epoch, 1);
+}
+
+static void rings_of_pools_in_sources_have_generations_of_their_own(void **state)
+{
+	_cleanup_(model_freep) struct model *first = model_with_sources("a b", "c d");
+	_cleanup_(model_freep) struct model *second = model_with_sources("a b", "c d-");
+	_cleanup_(model_freep) struct model *third = model_with_sources("a b e", "c d-");
+	_cleanup_(model_freep) struct model *plain = new_model();
+	_cleanup_(generations_fini) struct generations g = {0};
+
+	(void)state;
+	next(&g, first, NULL, 100);
+	assert_int_equal(g.n, 4); /* a target that is one backend has no ring */
+	assert_ring(&g, "www", NULL, "a b");
+	assert_ring(&g, "www", "api", "c d");
+	assert_ring(&g, "www", "web", "a b");
+	assert_ring(&g, "api", NULL, "c d");
+	assert_null(generations_find(&g, "api", "api"));
+	assert_null(generations_find(&g, "www", "db"));
+	next(&g, second, NULL, 200);
+	assert_ring(&g, "www", NULL, "a b");
+	assert_ring(&g, "www", "api", "c <- c d, 200 500 3800 leave 500");
+	assert_ring(&g, "www", "web", "a b");
+	assert_ring(&g, "api", NULL, "c <- c d, 200 500 3800 leave 500");
+	next(&g, third, NULL, 500);
+	assert_ring(&g, "www", NULL, "a b e <- a b, 500 800 4100");
+	assert_ring(&g, "www", "api", "c <- c d*, 200 500 3800");
+	assert_ring(&g, "www", "web", "a b e <- a b, 500 800 4100");
+	/* Those of a VIP settle together where it is named, else each at its limit. */
+	assert_true(generations_settle(&g, NULL, 3800));
+	assert_ring(&g, "www", "api", "c");
+	assert_int_equal(generations_find(&g, "www", NULL)->epoch, 0);
+	assert_true(generations_settle(&g, "www", 3801));
+	assert_ring(&g, "www", NULL, "a b e");
+	assert_ring(&g, "www", "web", "a b e");
+	add_vip(plain, "www", "web", "", 0, "a b e");
+	next(&g, plain, NULL, 3900);
+	assert_int_equal(g.n, 1);
+	assert_int_equal(g.vips[0].epoch, 1);
+	/* A pool that is named only now has no past but its states'. */
+	next(&g, second, NULL, 4000);
+	assert_ring(&g, "www", "api", "c <- c d, 4000 4300 7600 leave 4300");
 }
 
 /* ---------------------------------------------------------------------------------- any order */
@@ -585,7 +930,7 @@ static void limits_are_each_vip_s_own(void **state)
 /* Both rings of www. */
 static void rings_text(const struct generations *g, char out[TEXT_MAX])
 {
-	const struct generation_vip *v = generations_find(g, "www");
+	const struct generation_vip *v = generations_find(g, "www", NULL);
 
 	assert_non_null(v);
 	out[0] = '\0';
@@ -721,7 +1066,10 @@ static void assert_comes_back(const struct generations *g)
 	assert_string_equal(first, second);
 }
 
-/* One at rest, one that moves, one that is back, one with other parameters and IPv6. */
+/*
+ * One at rest, one that moves, one that is back, one with other parameters and IPv6, one with a member
+ * that is gone and an epoch; and the ring of a pool in sources.
+ */
 static void fill(struct generations *g)
 {
 	static const char *const steps[] = {"b c", "b- c", "b c"};
@@ -733,10 +1081,16 @@ static void fill(struct generations *g)
 		add_vip(model, "tls", "web-2", "x", 1, i ? "a:7 b- c+" : "a b");
 		add_vip(model, "dns", "dns", "", 2, steps[i]);
 		add_vip(model, "six", "six", "", 3, i ? "v1 4093 a:65535" : "a:1");
+		add_vip(model, "out", "out", "", 4, i ? "a! b" : "a b");
+		add_target(model, 0, 1, false);
+		for (size_t b = 0; b < 3; b++)
+			model->pools[0].backends[b].hint = (uint16_t)(65535 - b);
+		model->pools[4].backends[0].hint = 7;
 		assert_int_equal(addr_parse(&model->pools[3].backends[0].address, "2001:db8::a"),
 				 0);
 		next(g, model, NULL, (INT64_C(1) << 40) + (int64_t)i);
 	}
+	generations_find(g, "out", NULL)->epoch = 255;
 }
 
 static void saved_generations_come_back(void **state)
@@ -746,11 +1100,19 @@ static void saved_generations_come_back(void **state)
 
 	(void)state;
 	fill(&g);
-	assert_true(generations_find(&g, "dns")->back);
+	assert_true(generations_find(&g, "dns", NULL)->back);
 	assert_comes_back(&g);
 	load(&loaded);
-	assert_names(&generations_find(&loaded, "tls")->old, "web-2/xa web-2/xb");
-	assert_names(&generations_find(&loaded, "six")->now, "six/a");
+	assert_names(&generations_find(&loaded, "tls", NULL)->old, "web-2/xa web-2/xb");
+	assert_names(&generations_find(&loaded, "six", NULL)->now, "six/a");
+	assert_ring(&loaded, "www", "web-2",
+		    "a:7 c <- a b, 1099511627777 1099511628077 1099511631377 leave "
+		    "1099511628077");
+	assert_vip(&loaded, "out",
+		   "b <- a* b, 1099511627777 1099511628077 1099511631377 leave 1099511628077");
+	assert_int_equal(generations_find(&loaded, "out", NULL)->epoch, 255);
+	assert_int_equal(generations_find(&loaded, "out", NULL)->old.members[0].hint, 7);
+	assert_int_equal(generations_find(&loaded, "www", NULL)->now.members[0].hint, 65533);
 	generations_fini(&loaded);
 
 	save(&none);
@@ -780,7 +1142,7 @@ static void move_goes_on_after_a_restart(void **state)
 	load(&loaded);
 	/* The config has changed meanwhile. */
 	declare(&loaded, "a- b c d+", 300);
-	assert_vip(&loaded, "www", "b c d <- a b c, 300 500 3900");
+	assert_vip(&loaded, "www", "b c d <- a b c, 300 600 3900 leave 500");
 }
 
 static void same_declarations_make_the_same_file(void **state)
@@ -838,6 +1200,8 @@ static void assert_refused(int err, const char *words)
 #define WITH_NOW(now) FILE_WITH(VIP("www", ", \"now\": " now))
 #define WITH_MEMBERS(members) WITH_NOW(RING("v2", "65537", members))
 #define WITH_MEMBER(fields) WITH_MEMBERS("[{" fields "}]")
+#define WEB_A "\"pool\": \"web\", \"backend\": \"a\", \"address\": \"10.0.0.1\", \"weight\": 1"
+#define MOVE ", \"old\": " OLD ", \"soonest\": 6, \"limit\": 7, \"back\": true"
 #define MOVES(rest) FILE_WITH(VIP("www", ", \"now\": " NOW rest))
 #define TEN "0123456789"
 #define NAME_OF_64 TEN TEN TEN TEN TEN TEN "0123"
@@ -915,6 +1279,24 @@ static void file_that_sluice_would_not_write_is_refused(void **state)
 		 "got integer"},
 		{MOVES(", \"old\": " NOW ", \"soonest\": 6, \"limit\": 7, \"back\": false"),
 		 "the same"},
+		{MOVES(", \"epoch\": -1"), "\"epoch\" is outside 0..255"},
+		{MOVES(", \"epoch\": 256"), "\"epoch\" is outside 0..255"},
+		{MOVES(", \"epoch\": \"1\""), "got string"},
+		{MOVES(", \"pool\": \"" NAME_OF_64 "\""), "name"},
+		{MOVES(", \"pool\": 1"), "got integer"},
+		{FILE_WITH(VIP("a", ", \"pool\": \"x\", \"now\": " NOW) "," VIP("a",
+										", \"now\": " NOW)),
+		 "vip 2: not in the order"},
+		{FILE_WITH(VIP("a", ", \"pool\": \"x\", \"now\": " NOW) "," VIP(
+			 "a", ", \"pool\": \"x\", \"now\": " NOW)),
+		 "vip 2: not in the order"},
+		{MOVES(", \"leave\": 6"), "\"leave\" without \"old\""},
+		{MOVES(MOVE ", \"leave\": 4"), "do not follow"},
+		{MOVES(MOVE ", \"leave\": \"never\""), "got string"},
+		{WITH_MEMBER(WEB_A ", \"hint\": -1"), "\"hint\" is outside 0..65535"},
+		{WITH_MEMBER(WEB_A ", \"hint\": 65536"), "\"hint\" is outside 0..65535"},
+		{WITH_MEMBER(WEB_A ", \"hint\": 4294967297"), "\"hint\" is outside 0..65535"},
+		{WITH_MEMBER(WEB_A ", \"gone\": 1"), "got integer"},
 	};
 
 	(void)state;
@@ -936,6 +1318,32 @@ static void file_of_version_1_is_read(void **state)
 	load(&g);
 	assert_vip(&g, "a", "v1 4093");
 	assert_vip(&g, "www", "\x01 <- \x02, 5 6 7 back");
+	assert_ring(&g, "www", NULL, "\x01 <- \x02, 5 6 7 back");
+	for (size_t i = 0; i < g.n; i++)
+		assert_int_equal(g.vips[i].epoch, 0);
+	assert_int_equal(g.vips[1].now.members[0].hint, 0);
+}
+
+static void file_with_all_fields_is_read(void **state)
+{
+	_cleanup_(generations_fini) struct generations g = {0};
+	const struct generation_vip *v;
+
+	(void)state;
+	write_file(FILE_WITH(VIP("www", ", \"now\": " NOW ", \"epoch\": 255") "," VIP(
+		"www",
+		", \"pool\": \"api\", \"epoch\": 0, \"leave\": 6, \"now\": " NOW ", \"old\": " RING(
+			"v2", "65537",
+			"[{" WEB_A
+			", \"hint\": 65535, \"gone\": true}]") ", \"soonest\": 6, \"limit\": 7, "
+							       "\"back\": false")));
+	load(&g);
+	assert_ring(&g, "www", NULL, "\x01");
+	assert_ring(&g, "www", "api", "\x01 <- \x01:1*, 5 6 7 leave 6");
+	v = generations_find(&g, "www", "api");
+	assert_int_equal(v->old.members[0].hint, 65535);
+	assert_int_equal(generations_find(&g, "www", NULL)->epoch, 255);
+	assert_comes_back(&g);
 }
 
 static void any_truncation_is_refused(void **state)
@@ -944,7 +1352,8 @@ static void any_truncation_is_refused(void **state)
 	_cleanup_(freep) char *text = NULL;
 
 	(void)state;
-	fill(&g);
+	declare(&g, "a b", 100);
+	declare(&g, "a! b", 200);
 	save(&g);
 	text = file_text();
 	for (size_t size = strlen(text); size-- > 0;) {
@@ -985,6 +1394,27 @@ static void random_pool(unsigned int *seed, char out[TEXT_MAX])
 			       pick(seed, 3) ? "" : ":50");
 }
 
+/* Who is gone, and who is not, of a VIP that moves. */
+static void check_members(const struct generation_vip *v, const struct model_pool *pool)
+{
+	for (size_t i = 0; i < v->now.n_members; i++)
+		assert_false(v->now.members[i].gone);
+	for (size_t i = 0; i < v->old.n_members; i++) {
+		const struct generation_member *m = &v->old.members[i];
+		bool stays = false, disabled = false;
+
+		for (size_t k = 0; k < v->now.n_members; k++)
+			stays |= addr_equal(&v->now.members[k].address, &m->address);
+		for (size_t k = 0; k < pool->n_backends; k++)
+			if (addr_equal(&pool->backends[k].address, &m->address))
+				disabled = pool->backends[k].state == MODEL_STATE_DISABLED;
+		if (stays)
+			assert_false(m->gone);
+		else if (disabled || v->leave == INT64_MAX)
+			assert_true(m->gone);
+	}
+}
+
 static void random_changes_keep_what_always_holds(void **state)
 {
 	unsigned int seed = 20260726;
@@ -994,6 +1424,7 @@ static void random_changes_keep_what_always_holds(void **state)
 	for (int walk = 0; walk < 40; walk++) {
 		_cleanup_(generations_fini) struct generations g = {0};
 		struct generation_vip before = {0}; /* its times only */
+		uint8_t ended = 0;
 
 		for (int step = 0; step < 25; step++) {
 			char pool[TEXT_MAX];
@@ -1001,20 +1432,23 @@ static void random_changes_keep_what_always_holds(void **state)
 			const struct generation_vip *v;
 
 			now += pick(&seed, 4) ? pick(&seed, 200) : pick(&seed, 4000);
-			generations_settle(&g, pick(&seed, 8) ? NULL : "www", now);
-			v = generations_find(&g, "www");
+			ended += generations_settle(&g, pick(&seed, 8) ? NULL : "www", now);
+			v = generations_find(&g, "www", NULL);
 			before = v ? *v : before;
 			random_pool(&seed, pool);
 			model = model_of(pool);
 			next(&g, model, NULL, now);
-			v = generations_find(&g, "www");
+			v = generations_find(&g, "www", NULL);
 			assert_non_null(v);
 			assert_true(v->since <= now);
 			if (v->moving) {
 				assert_false(generation_equal(&v->old, &v->now));
 				assert_in_range(v->soonest, v->since, v->limit);
 				assert_in_range(v->limit, now + 1, now + 3600);
+				check_members(v, &model->pools[0]);
 			}
+			assert_true(v->leave > now);
+			assert_int_equal(v->epoch, ended);
 			if (before.moving) {
 				assert_true(v->moving);
 				assert_true(v->limit >= before.limit);
@@ -1036,12 +1470,20 @@ int main(void)
 		cmocka_unit_test(change_that_is_taken_back_keeps_the_generation_between),
 		cmocka_unit_test(change_after_the_settling_begins_anew),
 		cmocka_unit_test(first_generation_comes_from_the_declared_states),
-		cmocka_unit_test(settle_time_is_the_config_s),
+		cmocka_unit_test(those_who_left_are_gone_when_their_time_is_over),
+		cmocka_unit_test(times_are_those_of_the_config_and_at_least_an_hour),
+		cmocka_unit_test(epochs_count_the_moves_that_ended),
 		cmocka_unit_test(operator_s_states_and_weights_count_before_the_config_s),
 		cmocka_unit_test(wish_is_a_change_like_the_config_s),
 		cmocka_unit_test(address_says_who_a_backend_is_and_names_follow),
 		cmocka_unit_test(vips_come_go_and_change_apart),
 		cmocka_unit_test(limits_are_each_vip_s_own),
+		cmocka_unit_test(the_next_to_leave_is_the_soonest_of_all),
+		cmocka_unit_test(removed_ones_can_be_dismissed_at_once),
+		cmocka_unit_test(epoch_waits_for_the_last_ring_of_the_vip),
+		cmocka_unit_test(who_is_leaving_can_be_asked),
+		cmocka_unit_test(who_is_back_is_not_leaving),
+		cmocka_unit_test(rings_of_pools_in_sources_have_generations_of_their_own),
 		cmocka_unit_test(order_of_changes_does_not_matter),
 		cmocka_unit_test(balancer_that_starts_now_agrees_with_one_that_saw_the_changes),
 		ON_DISK(saved_generations_come_back),
@@ -1050,6 +1492,7 @@ int main(void)
 		ON_DISK(same_declarations_make_the_same_file),
 		ON_DISK(file_that_sluice_would_not_write_is_refused),
 		ON_DISK(file_of_version_1_is_read),
+		ON_DISK(file_with_all_fields_is_read),
 		ON_DISK(any_truncation_is_refused),
 		ON_DISK(file_that_cannot_be_written_is_reported),
 		ON_DISK(random_changes_keep_what_always_holds),

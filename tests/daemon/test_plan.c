@@ -454,7 +454,9 @@ static void apply_step(const struct plan_step *step)
 {
 	const struct plan_backend *backend;
 	const struct plan_target *target;
+	_cleanup_(plan_words_fini) struct plan_words cache = {0};
 	const struct plan_ring *ring;
+	const uint32_t *words;
 
 	switch (step->kind) {
 	case PLAN_ROW:
@@ -468,10 +470,12 @@ static void apply_step(const struct plan_step *step)
 		break;
 	case PLAN_RING:
 		ring = &world.plan->rings[step->index];
+		words = plan_words_get(&cache, world.plan, ring);
+		assert_non_null(words);
 		assert_true(ring->base + ring->owners->ring->size <= world.running.n_slots);
 		for (uint32_t i = 0; i < ring->owners->ring->size; i++)
 			world.slots[ring->base + i] =
-				plan_slot(world.plan, ring, i, world.slots[ring->base + i]);
+				plan_word(ring, words[i], world.slots[ring->base + i]);
 		break;
 	case PLAN_TARGET:
 		target = &world.plan->targets[step->index];
@@ -1054,7 +1058,7 @@ static void targets_that_point_outside_are_put_right(void **state)
 }
 
 #define NO_ROOM(what, more) \
-	"no room for more than " what " (those that leave count until they are gone)" more
+	"the limit of " what " (those that leave count until they are gone)" more
 
 static const struct limit_case {
 	const char *before;
@@ -1064,17 +1068,17 @@ static const struct limit_case {
 } limit_cases[] = {
 	{"", "web=a1,b2,c3", 0, NULL},
 	{"", "web=a1,b2,c3 api=d4", -E2BIG,
-	 "backend \"d\" of pool \"api\": no room for more than 3 backends (those that leave count "
+	 "backend \"d\" of pool \"api\": the limit of backends is 3 (those that leave count "
 	 "until they are gone); raise limits.backends"},
 	{"web=a1,b2,c3", "web=a1,b2,d4", -E2BIG,
-	 "backend \"d\" of pool \"web\": no room for more than 3 backends (those that leave count "
+	 "backend \"d\" of pool \"web\": the limit of backends is 3 (those that leave count "
 	 "until they are gone); raise limits.backends"},
 	{"", "web= | 80:web:13 81:web:13", 0, NULL},
 	{"", "web= | 80:web:13 81:web:13 82:web:13", -E2BIG,
-	 "vip \"82:web:13\": no room for more than 2 VIPs (those that leave count until they are "
+	 "vip \"82:web:13\": the limit of VIPs is 2 (those that leave count until they are "
 	 "gone); raise limits.vips"},
 	{"web= | 80:web:13 81:web:13", "web= | 80:web:13 82:web:13", -E2BIG,
-	 "vip \"82:web:13\": no room for more than 2 VIPs (those that leave count until they are "
+	 "vip \"82:web:13\": the limit of VIPs is 2 (those that leave count until they are "
 	 "gone); raise limits.vips"},
 	{"", "web= | 80:web:61", 0, NULL},
 	{"", "web= | 80:web:67", -ENOSPC, NULL},
@@ -1082,25 +1086,25 @@ static const struct limit_case {
 	{"web= | 80:web:61", "web= | 80:web:13", -ENOSPC, NULL},
 	{"web= | 80:web:61", "web= | 81:web:61", -ENOSPC, NULL},
 	{"", "web=a1@5,b2@6,c3@5", 0, NULL},
-	{"", "web=a1@5,b2@6,c3@7", -E2BIG, NO_ROOM("2 devices to backends", "")},
-	{"web=a1@5,b2@6", "web=a1@5,b2@7", -E2BIG, NO_ROOM("2 devices to backends", "")},
+	{"", "web=a1@5,b2@6,c3@7", -E2BIG, NO_ROOM("devices to backends is 2", "")},
+	{"web=a1@5,b2@6", "web=a1@5,b2@7", -E2BIG, NO_ROOM("devices to backends is 2", "")},
 	{"", "web=a1#1,b2#2,c3#1", 0, NULL},
-	{"", "web=a1#1,b2#2,c3#3", -E2BIG, NO_ROOM("2 server ids", "; raise limits.backends")},
+	{"", "web=a1#1,b2#2,c3#3", -E2BIG, NO_ROOM("server ids is 2", "; raise limits.backends")},
 	{"web=a1#1,b2#2", "web=a1#1,b2#3", -E2BIG,
-	 NO_ROOM("2 server ids", "; raise limits.backends")},
+	 NO_ROOM("server ids is 2", "; raise limits.backends")},
 	{"", "web=a1 | 80:web:13,s1=web,s2=web", 0, NULL},
 	{"", "web=a1 | 80:web:13,s1=web,s2=web,s3=web", -E2BIG,
-	 NO_ROOM("2 client prefixes in sources", "; raise limits.sources")},
+	 NO_ROOM("client prefixes in sources is 2", "; raise limits.sources")},
 	{"web=a1 | 80:web:13,s1=web,s2=web", "web=a1 | 80:web:13,s1=web,s3=web", -E2BIG,
-	 NO_ROOM("2 client prefixes in sources", "; raise limits.sources")},
+	 NO_ROOM("client prefixes in sources is 2", "; raise limits.sources")},
 	{"", "web=a1 | 80:web:13,a1,d2", 0, NULL},
 	{"", "web=a1 | 80:web:13,a1,d2,a3", -E2BIG,
-	 NO_ROOM("2 client prefixes in allow and deny", "; raise limits.sources")},
+	 NO_ROOM("client prefixes in allow and deny is 2", "; raise limits.sources")},
 	{"web=a1 | 80:web:13,a1,d2", "web=a1 | 80:web:13,a1,d3", -E2BIG,
-	 NO_ROOM("2 client prefixes in allow and deny", "; raise limits.sources")},
+	 NO_ROOM("client prefixes in allow and deny is 2", "; raise limits.sources")},
 	{"", " | | 1 2", 0, NULL},
-	{"", " | | 1 2 3", -E2BIG, NO_ROOM("2 decap addresses", "")},
-	{" | | 1 2", " | | 1 3", -E2BIG, NO_ROOM("2 decap addresses", "")},
+	{"", " | | 1 2 3", -E2BIG, NO_ROOM("decap addresses is 2", "")},
+	{" | | 1 2", " | | 1 3", -E2BIG, NO_ROOM("decap addresses is 2", "")},
 	{"", "web=a1,b2,c3 | 80:web:13,s1=web.a,s2=web.b", 0, NULL},
 	{"", "web=a1,b2,c3 | 80:web:13,s1=web.a 81:web:13,s1=web.b,s2=web.c", -E2BIG,
 	 "vip \"81:web:13\": sources lead to more than 2 pools and backends"},
@@ -1272,9 +1276,12 @@ static void drained_slots_name_their_old_owner_until_they_settle(void **state)
 	assert_int_equal(count_words(SLUICE_SLOT(2, 1, true)), a);
 	assert_int_equal(count_words(SLUICE_SLOT(2, 2, false)), b);
 	assert_int_equal(world.plan->slots, a);
+	assert_int_equal(vip_of(MAP_VIPS, &world.wanted.vips[0], IPPROTO_TCP)->flags, 0);
 	settle();
-	assert_steps("ring@0!");
+	assert_steps("ring@0! vip80#1@0");
 	assert_int_equal(count_words(SLUICE_SLOT(2, 2, false)), 61);
+	assert_int_equal(vip_of(MAP_VIPS, &world.wanted.vips[0], IPPROTO_TCP)->flags,
+			 1u << SLUICE_VIP_EPOCH_SHIFT);
 }
 
 static void a_change_taken_back_moves_what_began_in_between(void **state)
@@ -1287,7 +1294,8 @@ static void a_change_taken_back_moves_what_began_in_between(void **state)
 	a = count_words(SLUICE_SLOT(1, 1, false));
 	become("web=a1!,b2 | 80:web:61");
 	become("web=a1,b2 | 80:web:61");
-	assert_int_equal(count_words(SLUICE_SLOT(1, 2, true)), a);
+	/* What is not known began before all this. */
+	assert_int_equal(count_words(SLUICE_SLOT(1, 2, true) | SLUICE_SLOT_KEEP), a);
 	fixture_check(make_plan(), &world.diag);
 	assert_steps("");
 	settle();
@@ -1381,11 +1389,124 @@ static void a_removed_backend_keeps_id_and_record_until_it_settles(void **state)
 	assert_int_equal(world.plan->backend_ids[1], 3);
 	assert_int_not_equal(world.backends[1].encap, SLUICE_ENCAP_NONE);
 	settle();
-	assert_steps("ring@0! -1 -dev5");
+	assert_steps("ring@0! vip80#1@0 -1 -dev5");
 	assert_int_equal(world.backends[1].encap, SLUICE_ENCAP_NONE);
 	become("web=b2,c3,d4 | 80:web:61");
 	assert_int_equal(world.plan->backend_ids[2], 1);
 	assert_int_equal(world.backends[1].generation, record.generation + 1);
+}
+
+/* Once its time is over; the move of those that stay goes on. */
+static void a_backend_that_left_frees_its_id_before_the_move_settles(void **state)
+{
+	unsigned int a;
+
+	(void)state;
+	world.moves = true;
+	become("web=a1,b2,c3 | 80:web:61");
+	a = count_words(SLUICE_SLOT(1, 1, false));
+	become("web=b2,c3*300 | 80:web:61");
+	assert_true(count_words(SLUICE_SLOT(2, 1, true)) + count_words(SLUICE_SLOT(3, 1, true)) >
+		    0);
+	assert_true(count_words(SLUICE_SLOT(3, 2, true)) > 0);
+	world.now += 299;
+	fixture_check(make_plan(), &world.diag);
+	assert_steps("");
+	world.now++;
+	fixture_check(make_plan(), &world.diag);
+	assert_steps("ring@0! -1");
+	apply();
+	/* Those that it had are remembered: they may move once more. */
+	assert_int_equal(count_words(SLUICE_SLOT(2, 1, true)), 0);
+	assert_int_equal(count_words(SLUICE_SLOT(3, 1, true)), 0);
+	assert_true(count_words(SLUICE_SLOT(2, 2, true)) + count_words(SLUICE_SLOT(3, 3, true)) >=
+		    a);
+	assert_true(count_words(SLUICE_SLOT(3, 2, true)) > 0);
+	assert_true(world.generations.vips[0].moving);
+}
+
+/* The words of the ring that clients of 10.1.1.0/24 have. */
+static unsigned int count_target_words(uint32_t word)
+{
+	const struct sluice_target *target = &world.targets[world.plan->target_indexes[0]];
+	unsigned int n = 0;
+
+	assert_int_equal(target->ring.size, 61);
+	for (uint32_t i = 0; i < 61; i++)
+		n += world.slots[target->ring.base + i] == word;
+	return n;
+}
+
+static void rings_of_pools_in_sources_move_like_the_vip_s(void **state)
+{
+	unsigned int a, b;
+
+	(void)state;
+	world.moves = true;
+	become("web=a1 api=b2@5,c3 | 80:web:61,s1=api");
+	a = count_words(SLUICE_SLOT(1, 1, false));
+	assert_int_equal(a, 61);
+	b = count_target_words(SLUICE_SLOT(2, 2, false));
+	become("web=a1 api=b2@5!,c3 | 80:web:61,s1=api");
+	assert_steps("ring@64!");
+	assert_int_equal(count_target_words(SLUICE_SLOT(3, 2, true)), b);
+	assert_int_equal(count_target_words(SLUICE_SLOT(3, 3, false)), 61 - b);
+	assert_int_equal(count_words(SLUICE_SLOT(1, 1, false)), a);
+	/* Removed, it stays as long as its flows may. */
+	become("web=a1 api=c3 | 80:web:61,s1=api");
+	assert_steps("");
+	assert_string_equal(world.names[2].backend, "b");
+	assert_true(world.backends[2].flags & SLUICE_BACKEND_SERVING);
+	settle();
+	assert_int_equal(count_target_words(SLUICE_SLOT(3, 3, false)), 61);
+	assert_int_equal(world.backends[2].encap, SLUICE_ENCAP_NONE);
+	assert_int_equal(count_words(SLUICE_SLOT(1, 1, false)), a);
+	fixture_check(make_plan(), &world.diag);
+	assert_steps("");
+}
+
+static void assert_words(struct plan_words *shared, const struct owners *owners)
+{
+	_cleanup_(plan_words_fini) struct plan_words own = {0};
+	const struct plan_ring ring = {.owners = owners};
+	const uint32_t *expected = plan_words_get(&own, world.plan, &ring);
+	const uint32_t *got = plan_words_get(shared, world.plan, &ring);
+
+	assert_true(got && expected);
+	assert_memory_equal(got, expected, owners->ring->size * sizeof(*got));
+}
+
+/* VIPs whose slots have the same owners need their words once; any others get their own. */
+static void words_are_shared_by_rings_with_the_same_owners(void **state)
+{
+	_cleanup_(plan_words_fini) struct plan_words words = {0};
+	const struct desired_vip *vips;
+
+	(void)state;
+	world.moves = true;
+	world.running.n_slots = SLOTS_MAX;
+	world.running.max_vips = VIPS_MAX;
+	become("web=a1,b2 api=a1,b2 | 80:web:13 81:web:13 82:api:13 83:web:61 84:web:13,s1=api");
+	vips = world.desired->vips;
+	assert_ptr_equal(vips[0].owners.ring, vips[2].owners.ring);
+	assert_words(&words, &vips[0].owners);
+	assert_words(&words, &vips[2].owners); /* the same ring, other backends */
+	become("web=a1!,b2 api=a1,b2 | 80:web:13 81:web:13 82:api:13 83:web:61 84:web:13,s1=api");
+	vips = world.desired->vips;
+	plan_words_fini(&words);
+	assert_words(&words, &vips[0].owners);
+	assert_ptr_equal(words.of, &vips[0].owners);
+	assert_words(&words, &vips[1].owners);
+	assert_ptr_equal(words.of, &vips[0].owners); /* not made anew */
+	assert_words(&words, &vips[2].owners);       /* another pool */
+	assert_ptr_equal(words.of, &vips[2].owners);
+	assert_words(&words, &world.desired->targets[0].owners);
+	assert_ptr_equal(words.of, &vips[2].owners);
+	assert_words(&words, &vips[3].owners); /* a larger one */
+	assert_words(&words, &vips[4].owners); /* a smaller one */
+	assert_ptr_equal(words.of, &vips[4].owners);
+	assert_words(&words, &vips[0].owners);
+	assert_ptr_equal(words.of, &vips[4].owners);
 }
 
 /* A balancer that has just booted, and one that has seen the change: from declared states. */
@@ -1491,14 +1612,14 @@ static void random_wanted(char *text, size_t size)
 }
 
 /* Who has which number. */
-struct owners {
+struct numbers {
 	struct sluice_backend backends[IDS_MAX];
 	struct sluice_name names[IDS_MAX];
 	struct sluice_target targets[TARGETS_MAX];
 	struct rows vips[2];
 };
 
-static void owners_fini(struct owners *o)
+static void numbers_fini(struct numbers *o)
 {
 	rows_fini(&o->vips[0]);
 	rows_fini(&o->vips[1]);
@@ -1506,7 +1627,7 @@ static void owners_fini(struct owners *o)
 
 static const enum map_id vip_maps[] = {MAP_VIPS, MAP_PREFIXES};
 
-static void note_owners(struct owners *o)
+static void note_numbers(struct numbers *o)
 {
 	memcpy(o->backends, world.backends, sizeof(o->backends));
 	memcpy(o->names, world.names, sizeof(o->names));
@@ -1520,7 +1641,7 @@ static void note_owners(struct owners *o)
 	}
 }
 
-static bool same_owner(const struct owners *before, uint32_t id)
+static bool same_owner(const struct numbers *before, uint32_t id)
 {
 	return before->backends[id].encap != SLUICE_ENCAP_NONE &&
 	       addr_equal(&before->backends[id].addr, &world.backends[id].addr) &&
@@ -1528,7 +1649,7 @@ static bool same_owner(const struct owners *before, uint32_t id)
 }
 
 /* Ids have stayed with their owners, or have a higher generation. */
-static void check_backend_ids(const struct owners *before)
+static void check_backend_ids(const struct numbers *before)
 {
 	for (uint32_t id = 1; id < world.running.n_ids; id++) {
 		const struct sluice_backend *old = &before->backends[id],
@@ -1546,7 +1667,7 @@ static void check_backend_ids(const struct owners *before)
 	}
 }
 
-static void check_other_ids(const struct owners *before)
+static void check_other_ids(const struct numbers *before)
 {
 	for (size_t m = 0; m < 2; m++)
 		for (size_t i = 0; i < before->vips[m].n; i++) {
@@ -1569,17 +1690,20 @@ static void check_other_ids(const struct owners *before)
 }
 
 /* The ring's words are those of its owners. */
-static void check_words(const struct sluice_ring *ring, const struct desired_owners *owners)
+static void check_words(const struct sluice_ring *ring, const struct owners *owners)
 {
 	assert_int_equal(ring->size, owners->ring->size);
 	for (uint32_t s = 0; s < ring->size; s++) {
-		uint32_t word = world.slots[ring->base + s], cur, other;
+		uint32_t word = world.slots[ring->base + s];
+		struct owners_slot of = owners_of(owners, s);
+		uint32_t cur = of.cur, other = of.other;
 
-		desired_slot(world.desired, owners, s, &cur, &other);
 		assert_int_equal(SLUICE_SLOT_CUR(word),
-				 cur == DESIRED_NOBODY ? 0 : world.plan->backend_ids[cur]);
+				 cur == OWNERS_NOBODY ? 0 : world.plan->backend_ids[cur]);
 		assert_int_equal(SLUICE_SLOT_OTHER(word),
-				 other == DESIRED_NOBODY ? 0 : world.plan->backend_ids[other]);
+				 other == OWNERS_NOBODY ? 0 : world.plan->backend_ids[other]);
+		assert_int_equal(of.keep, !!(word & SLUICE_SLOT_KEEP));
+		assert_true(!of.track || word & SLUICE_SLOT_TRACK);
 		if (owners->old)
 			assert_true(cur == other || word & SLUICE_SLOT_TRACK);
 		else
@@ -1678,10 +1802,10 @@ static void check_areas(void)
 
 static void change_at_random(void)
 {
-	_cleanup_(owners_fini) struct owners before;
+	_cleanup_(numbers_fini) struct numbers before;
 	char text[1024];
 
-	note_owners(&before);
+	note_numbers(&before);
 	if (!below(3))
 		for (size_t i = 0; i < world.generations.n; i++)
 			generations_settle(&world.generations, world.generations.vips[i].vip,
@@ -1743,6 +1867,9 @@ int main(void)
 		TEST(a_backend_that_came_in_between_keeps_id_and_record),
 		TEST(a_slot_that_moved_back_stays_tracked_until_it_settles),
 		TEST(a_removed_backend_keeps_id_and_record_until_it_settles),
+		TEST(a_backend_that_left_frees_its_id_before_the_move_settles),
+		TEST(rings_of_pools_in_sources_move_like_the_vip_s),
+		TEST(words_are_shared_by_rings_with_the_same_owners),
 		TEST(declared_states_alone_make_the_words),
 		TEST(any_sequence_of_changes_comes_out_right),
 	};

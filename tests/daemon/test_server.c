@@ -64,8 +64,7 @@ void log_line(enum log_level level, const char *fmt, ...)
  * Answers by the command: "refuse" is refused, "mute" refused without words, "large" gets args.size
  * letters, others get their request back.
  */
-static json_t *handle(void *ctx, const struct server_peer *peer, const json_t *request,
-		      struct diag *diag)
+static json_t *handle(void *ctx, struct server_peer *peer, const json_t *request, struct diag *diag)
 {
 	const char *command = json_string_value(json_object_get(request, "command"));
 	struct fixture *f = ctx;

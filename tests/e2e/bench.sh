@@ -56,6 +56,11 @@ asserts ring 'all(.rings[]; .balance >= 1 and .moved.fail.share > 0)' "ring-benc
 asserts plan '.setups[0].steps | .cold_start.slots_written == 3 * 65537 and .reload_same.slots_written == 0 and
 	.backend_down.slots_written > 0 and .backend_down.slots_written == .backend_up.slots_written' "plan-bench"
 
+echo "check-bench"
+"$BUILD/check-bench" --quick --checks 1000 -j >"$work/check"
+asserts check '[.kinds[].kind] == ["tcp", "http"]' "kinds are missing"
+asserts check 'all(.kinds[]; .probes > 0 and .cpu > 0 and .failed == 0 and .unknown == 0)' "checks failed"
+
 echo "pktgen.sh, with frames by xdp-live"
 SLUICE_BUILD=$BUILD bench/pktgen.sh --veth --live -j --count 20000 --sizes 64 --flows 100 >"$work/veth"
 asserts veth '.sent_mpps > 0 and .forwarded_mpps > 0 and .dropped == 0' "pktgen.sh"

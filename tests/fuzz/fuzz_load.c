@@ -46,6 +46,22 @@ static void check_vip(const struct model *model, const struct model_vip *vip)
 	}
 }
 
+static void check_check(const struct model_check *check)
+{
+	bool http = check->type == MODEL_CHECK_HTTP || check->type == MODEL_CHECK_HTTPS;
+
+	require(check->type < MODEL_CHECK_MAX && check->via < MODEL_VIA_MAX);
+	if (check->type == MODEL_CHECK_NONE)
+		return;
+	require(check->rise && check->fall && check->interval_ms >= check->timeout_ms);
+	require(check->timeout_ms && check->fast_interval_ms && check->down_interval_ms);
+	require(http == (check->path && check->method && check->n_statuses));
+	require((check->type == MODEL_CHECK_UDP) == !!check->payload_size);
+	require((check->type == MODEL_CHECK_DNS) == !!check->query_name);
+	require((check->type == MODEL_CHECK_EXEC) == (check->argv && check->argv[0]));
+	require(check->type != MODEL_CHECK_AGENT || check->port);
+}
+
 static void check_model(const struct model *model)
 {
 	require(model->n_interfaces > 0 && model->n_vips <= model->limits.vips &&
@@ -54,6 +70,7 @@ static void check_model(const struct model *model)
 		const struct model_pool *pool = &model->pools[i];
 
 		require(model_find_pool(model, pool->name) == pool);
+		check_check(&pool->check);
 		for (size_t j = 0; j < pool->n_backends; j++)
 			require(model_find_backend(pool, pool->backends[j].name) ==
 				&pool->backends[j]);

@@ -112,8 +112,6 @@ static void send_frame(struct host_frame *frame)
 	struct check_frame check = {
 		.in = frame->data,
 		.in_size = frame->size,
-		.linear =
-			frame->linear && frame->linear < HOST_LINEAR ? frame->linear : HOST_LINEAR,
 		.out = out,
 		.out_size = size,
 		.action = result.action,

@@ -4,7 +4,7 @@
 #     tests/fuzz/run.sh load|packet SECONDS
 #
 # Runs a fuzz target of `make fuzz` for so long, from the inputs that are known: the examples of
-# configs, and tests/fuzz/corpus_packet. New ones are added in build/fuzz/corpus_NAME. An input that
+# configs with tests/fuzz/corpus_load, or tests/fuzz/corpus_packet. New ones are added in build/fuzz/corpus_NAME. An input that
 # breaks it is kept in build/fuzz and ends the run: `build/fuzz/NAME FILE` shows it again.
 #
 # When the corpus has grown by much, this keeps what is needed of it:
@@ -16,7 +16,7 @@ NAME=${1:?usage: tests/fuzz/run.sh load|packet SECONDS}
 SECONDS_MAX=${2:?usage: tests/fuzz/run.sh load|packet SECONDS}
 
 case $NAME in
-load) known=(config tests/host) max_len=4096 ;;
+load) known=(config tests/host tests/fuzz/corpus_load) max_len=4096 ;;
 packet) known=(tests/fuzz/corpus_packet) max_len=600 ;;
 *)
 	echo "no fuzz target \"$NAME\": load or packet" >&2

@@ -123,6 +123,20 @@ __u64 bpf_xdp_get_buff_len(struct xdp_md *ctx)
 	return size_of(ctx) + buffer_of(ctx)->rest;
 }
 
+long bpf_xdp_load_bytes(struct xdp_md *ctx, __u32 offset, void *to, __u32 size)
+{
+	size_t linear = size_of(ctx);
+
+	if (!size)
+		abort();
+	if (offset + (__u64)size > bpf_xdp_get_buff_len(ctx))
+		return -EINVAL;
+	for (__u32 i = offset; i < offset + size; i++)
+		((unsigned char *)to)[i - offset] =
+			i < linear ? data_of(ctx)[i] : further[i - linear];
+	return 0;
+}
+
 long bpf_xdp_adjust_head(struct xdp_md *ctx, int delta)
 {
 	struct host_buffer *buffer = buffer_of(ctx);

@@ -75,12 +75,18 @@ static int get_running(struct running *r)
 	return err;
 }
 
-static void write_ring(const struct plan *plan, const struct plan_ring *ring)
+static int write_ring(const struct plan *plan, const struct plan_ring *ring)
 {
+	_cleanup_(plan_words_fini) struct plan_words cache = {0};
+	const uint32_t *words = plan_words_get(&cache, plan, ring);
 	struct slots slots = host_slots();
 
-	for (uint32_t i = ring->base; i < ring->base + ring->owners->ring->size; i++)
-		slots_set(&slots, i, plan_slot(plan, ring, i - ring->base, slots_get(&slots, i)));
+	for (uint32_t i = 0; words && i < ring->owners->ring->size; i++) {
+		uint32_t at = ring->base + i;
+
+		slots_set(&slots, at, plan_word(ring, words[i], slots_get(&slots, at)));
+	}
+	return words ? 0 : -ENOMEM;
 }
 
 static int do_step(const struct plan *plan, const struct plan_step *step)
@@ -103,8 +109,7 @@ static int do_step(const struct plan *plan, const struct plan_step *step)
 		targets[target->index] = target->target;
 		return 0;
 	case PLAN_RING:
-		write_ring(plan, &plan->rings[step->index]);
-		return 0;
+		return write_ring(plan, &plan->rings[step->index]);
 	case PLAN_ROW:
 		row = &plan->rows[step->index];
 		return host_map_write(row->map, row->key, row->to);

@@ -32,8 +32,9 @@ const struct host_symbol host_symbols[MAP_MAX] = {
 	[MAP_FLOWS] = SYMBOL(flows),
 	[MAP_FRAGMENTS] = SYMBOL(fragments),
 	[MAP_LIMITERS] = SYMBOL(limiters),
+	[MAP_SCRATCH] = SYMBOL(scratch),
 	[MAP_COUNTERS] = SYMBOL(counters),
 	[MAP_BACKEND_COUNTERS] = SYMBOL(backend_counters),
 };
 
-_Static_assert(MAP_MAX == 19, "a symbol for each map");
+_Static_assert(MAP_MAX == 20, "a symbol for each map");

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Records that have not changed since are not written again: a change of one next hop costs one write.
+ */
+#include "daemon/probe_tunnels.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "config/cleanup.h"
+#include "daemon/log.h"
+
+static bool uses_tunnel(const struct model_pool *pool)
+{
+	return pool->check.type != MODEL_CHECK_NONE && pool->check.via == MODEL_VIA_TUNNEL;
+}
+
+static bool vip_uses_tunnel(const struct model_vip *vip)
+{
+	bool uses = uses_tunnel(vip->pool);
+
+	for (size_t t = 0; t < vip->n_targets; t++)
+		uses |= !vip->targets[t].backend && uses_tunnel(vip->targets[t].pool);
+	return uses;
+}
+
+bool probe_tunnels_needed(const struct model *model)
+{
+	for (size_t i = 0; i < model->n_vips; i++)
+		if (vip_uses_tunnel(&model->vips[i]))
+			return true;
+	return false;
+}
+
+/* 0, or -EADDRINUSE with a message for each VIP whose answers this host would drop. */
+static int check_vips(const struct model *model, struct diag *diag)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < model->n_vips; i++) {
+		const struct model_vip *vip = &model->vips[i];
+		char ifname[IF_NAMESIZE], address[PREFIX_TEXT_MAX];
+
+		if (!vip_uses_tunnel(vip) || probe_path_can_reach(&vip->prefix.addr, ifname))
+			continue;
+		diag_add(diag, vip->file, vip->line,
+			 "vip \"%s\": address %s is on device \"%s\" of this host, so answers of "
+			 "checks in tunnels are dropped here: take it off that device, or use "
+			 "via = \"direct\" in the check of pool \"%s\"",
+			 vip->name, model_vip_address(vip, address), ifname, vip->pool->name);
+		err = -EADDRINUSE;
+	}
+	return err;
+}
+
+int probe_tunnels_prepare(struct probe_tunnels *t, sd_event *event, const struct model *model,
+			  const unsigned int *ports, size_t n_ports, struct diag *diag)
+{
+	int err;
+
+	if (!probe_tunnels_needed(model)) {
+		if (!t->path)
+			probe_path_sweep();
+		return 0;
+	}
+	err = check_vips(model, diag);
+	if (!err && !t->path)
+		err = probe_path_new(&t->path, event, diag);
+	if (err)
+		return err;
+	err = probe_path_use_ports(t->path, ports, n_ports);
+	if (err)
+		diag_add(diag, NULL, 0, "ports for checks in tunnels: %s", strerror(-err));
+	return err;
+}
+
+/* Room for tunnel @number. 0 or -ENOMEM. */
+static int make_room(struct probe_tunnels *t, uint32_t number)
+{
+	uint32_t n = t->n ? t->n : 64;
+	struct sluice_backend *set;
+
+	while (n <= number)
+		n *= 2;
+	if (n == t->n)
+		return 0;
+	set = reallocarray(t->set, n, sizeof(*set));
+	if (!set)
+		return -ENOMEM;
+	memset(&set[t->n], 0, (n - t->n) * sizeof(*set));
+	t->set = set;
+	t->n = n;
+	return 0;
+}
+
+static void set_tunnel(struct probe_tunnels *t, uint32_t number, const struct desired_backend *b)
+{
+	int err = make_room(t, number);
+
+	if (!err && memcmp(&t->set[number], &b->record, sizeof(b->record)) == 0)
+		return;
+	if (!err)
+		err = probe_path_set(t->path, number, &b->record);
+	if (!err)
+		t->set[number] = b->record;
+	else
+		log_warning("backend %s of pool %s: checks keep their old tunnel: %s",
+			    b->backend->name, b->pool->name, strerror(-err));
+}
+
+void probe_tunnels_follow(struct probe_tunnels *t, const struct desired *desired,
+			  const uint32_t *backend_ids)
+{
+	_cleanup_(freep) bool *kept = NULL;
+
+	if (!t->path)
+		return;
+	for (size_t i = 0; i < desired->n_backends; i++)
+		if (uses_tunnel(desired->backends[i].pool))
+			set_tunnel(t, backend_ids[i], &desired->backends[i]);
+	kept = calloc((size_t)t->n + 1, sizeof(*kept));
+	for (size_t i = 0; kept && i < desired->n_backends; i++)
+		if (backend_ids[i] < t->n)
+			kept[backend_ids[i]] = uses_tunnel(desired->backends[i].pool);
+	for (uint32_t number = 1; kept && number < t->n; number++) {
+		if (kept[number] || t->set[number].encap == SLUICE_ENCAP_NONE)
+			continue;
+		probe_path_clear(t->path, number);
+		t->set[number] = (struct sluice_backend){0};
+	}
+}
+
+uint32_t probe_tunnels_mark(const struct probe_tunnels *t, uint32_t id)
+{
+	return t->path && id < t->n && t->set[id].encap != SLUICE_ENCAP_NONE
+		       ? probe_path_mark(t->path, id)
+		       : 0;
+}
+
+void probe_tunnels_fini(struct probe_tunnels *t)
+{
+	probe_path_free(t->path);
+	free(t->set);
+	*t = (struct probe_tunnels){0};
+}

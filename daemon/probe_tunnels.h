@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Keeps the tunnels of probes those of the data path: a tunnel's number is its backend's id in the maps,
+ * and its next hop the one that clients' packets take.
+ */
+#ifndef SLUICE_DAEMON_PROBE_TUNNELS_H
+#define SLUICE_DAEMON_PROBE_TUNNELS_H
+
+#include "daemon/desired.h"
+#include "daemon/plan.h"
+#include "daemon/probe_path.h"
+
+/* All zero is an empty, valid one. */
+struct probe_tunnels {
+	struct probe_path *path;    /* NULL: no check goes through a tunnel */
+	struct sluice_backend *set; /* by number: what it leads to; encap NONE: nowhere */
+	uint32_t n;
+};
+
+/* Does some VIP of @model have a check that goes through tunnels? */
+bool probe_tunnels_needed(const struct model *model);
+
+/*
+ * Opens the path when @model needs one and there is none; it leads to @ports. Refuses VIPs that cannot
+ * be probed from here. 0, or -errno with messages.
+ */
+int probe_tunnels_prepare(struct probe_tunnels *tunnels, sd_event *event, const struct model *model,
+			  const unsigned int *ports, size_t n_ports, struct diag *diag);
+
+/* The tunnels are those of @desired from now on. @backend_ids: of desired->backends. */
+void probe_tunnels_follow(struct probe_tunnels *tunnels, const struct desired *desired,
+			  const uint32_t *backend_ids);
+
+/* The mark for probes of the backend with this id; 0: there is no tunnel to it. */
+uint32_t probe_tunnels_mark(const struct probe_tunnels *tunnels, uint32_t id);
+
+/* Closes everything; empty afterwards. */
+void probe_tunnels_fini(struct probe_tunnels *tunnels);
+
+#endif
