@@ -33,7 +33,7 @@ void *bpf_map_lookup_elem(const void *map, const void *key)
 	return NULL;
 }
 
-__u64 bpf_ktime_get_ns(void)
+__u64 bpf_ktime_get_coarse_ns(void)
 {
 	return (__u64)(current_time * 1e9);
 }

@@ -25,7 +25,7 @@
 #define bpf_map_update_elem host_map_update
 #define bpf_redirect_map host_redirect_map
 #define bpf_ktime_get_ns host_ktime_get_ns
-#define bpf_ktime_get_coarse_ns host_ktime_get_ns
+#define bpf_ktime_get_coarse_ns host_ktime_get_coarse_ns
 #define bpf_csum_diff host_csum_diff
 #define bpf_xdp_adjust_head host_adjust_head
 #define bpf_xdp_adjust_tail host_adjust_tail
@@ -37,6 +37,7 @@ void *bpf_map_lookup_elem(const void *map, const void *key);
 long bpf_map_update_elem(const void *map, const void *key, const void *value, __u64 flags);
 long bpf_redirect_map(const void *map, __u64 key, __u64 flags);
 __u64 bpf_ktime_get_ns(void);
+__u64 bpf_ktime_get_coarse_ns(void);
 long bpf_xdp_adjust_head(struct xdp_md *ctx, int delta);
 long bpf_xdp_adjust_tail(struct xdp_md *ctx, int delta);
 __u64 bpf_xdp_get_buff_len(struct xdp_md *ctx);
