@@ -92,6 +92,8 @@ static bool is_declared(uint32_t kind, const struct fm_declared *d)
 		return d->state == MODEL_STATE_FILLING;
 	case 5:
 		return d->state != MODEL_STATE_FILLING;
+	case 6:
+		return d->state == MODEL_STATE_ACTIVE;
 	default:
 		return false;
 	}
@@ -118,7 +120,7 @@ static void change_one(struct fm_world *w, bool orderly, char *what, size_t room
 
 	/* Those that take some away need some left. */
 	if (at == FM_NOBODY ||
-	    (orderly && (!is_declared(kind, d) || ((kind & 1) && is_untidy(w)))) ||
+	    (orderly && (!is_declared(kind, d) || ((kind & 1 || kind == 6) && is_untidy(w)))) ||
 	    ((kind == 2 || kind == 3 || kind == 5) && takes_new(d) &&
 	     count_members(w) <= BACKENDS_LEAST))
 		return;
@@ -126,12 +128,13 @@ static void change_one(struct fm_world *w, bool orderly, char *what, size_t room
 	case 0:
 	case 1:
 		*d = (struct fm_declared){true, kind ? MODEL_STATE_FILLING : MODEL_STATE_ACTIVE,
-					  50 + fm_below(&w->random, 3) * 50};
+					  50 + fm_below(&w->random, 3) * 50, 0};
 		break;
 	case 2:
 		d->there = false;
 		break;
 	case 6:
+		d->weight_before = orderly ? d->weight : 0;
 		d->weight = 50 + fm_below(&w->random, 4) * 50;
 		break;
 	default:
@@ -150,6 +153,8 @@ static int change(struct fm_world *w, const struct options *o)
 
 	if (o->orderly && fm_world_moves(w))
 		return 0;
+	for (uint32_t i = 0; i < FM_BACKENDS; i++)
+		w->declared[i].weight_before = 0;
 	for (uint32_t i = 0; i < n; i++)
 		change_one(w, o->orderly, what, sizeof(what));
 	return fm_world_declare(w, *what ? what : " reload", spread);

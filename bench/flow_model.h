@@ -84,6 +84,7 @@ struct fm_declared {
 	bool there;
 	enum model_state state;
 	unsigned int weight;
+	unsigned int weight_before; /* 0: the same */
 };
 
 /* Makes the version that @declared (FM_BACKENDS of them) says. NULL without memory. */

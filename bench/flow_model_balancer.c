@@ -62,6 +62,7 @@ struct fm_version *fm_version_new(const struct fm_declared *declared, uint32_t r
 			.name = backend_name(i),
 			.address = fm_address(i),
 			.weight = declared[i].weight,
+			.weight_before = declared[i].weight_before,
 			.state = declared[i].state,
 		};
 		b->hint = hint_number(&b->address);

@@ -31,7 +31,7 @@ static void drain(struct fm_declared *d, uint32_t from, uint32_t n)
 static void fill(struct fm_declared *d, uint32_t n)
 {
 	for (uint32_t i = BACKENDS; i < BACKENDS + n; i++)
-		d[i] = (struct fm_declared){true, MODEL_STATE_FILLING, 100};
+		d[i] = (struct fm_declared){true, MODEL_STATE_FILLING, 100, 0};
 }
 
 static void drain_one(struct fm_declared *d)
@@ -52,8 +52,8 @@ static void drain_and_fill(struct fm_declared *d)
 
 static void reweigh(struct fm_declared *d)
 {
-	d[3].weight = 50;
-	d[7].weight = 200;
+	d[3] = (struct fm_declared){true, MODEL_STATE_ACTIVE, 50, 100};
+	d[7] = (struct fm_declared){true, MODEL_STATE_ACTIVE, 200, 100};
 }
 
 static void swap_half(struct fm_declared *d)

@@ -490,7 +490,7 @@ int fm_world_init(struct fm_world *w, uint32_t n_backends, uint32_t n_balancers,
 	if (!w->flows || !w->heap)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < FM_BACKENDS; i++)
-		w->declared[i] = (struct fm_declared){i < n_backends, MODEL_STATE_ACTIVE, 100};
+		w->declared[i] = (struct fm_declared){i < n_backends, MODEL_STATE_ACTIVE, 100, 0};
 	for (uint32_t i = 0; i < FM_BACKENDS; i++)
 		w->disabled[i] = w->expired[i] = -1;
 	for (uint32_t i = 0; i < FM_BALANCERS; i++)

@@ -186,7 +186,7 @@ static void add_all_leaving(struct desired *d, const struct desired_input *in)
 		const struct generation_vip *v = &in->generations->vips[i];
 
 		for (size_t m = 0; v->moving && m < v->old.n_members; m++)
-			if (!v->old.members[m].gone &&
+			if (!generation_member_out(&v->old.members[m]) &&
 			    find_backend(d, v->old.members[m].pool, &v->old.members[m].address) ==
 				    d->n_backends)
 				add_leaving(d, in, &v->old.members[m]);
@@ -313,7 +313,7 @@ static void set_old_member(struct owners *o, size_t m, const struct desired *d,
 	bool in_ring = at >= o->first && at - o->first < o->n;
 
 	o->old_members[m] = at < d->n_backends ? (uint32_t)at : OWNERS_NOBODY;
-	o->old_serves[m] = at < d->n_backends && !member->gone &&
+	o->old_serves[m] = at < d->n_backends && !generation_member_out(member) &&
 			   d->backends[at].state != MODEL_STATE_DISABLED &&
 			   (!in_ring || !o->standing || o->standing[at - o->first] & OWNERS_UP);
 }

@@ -67,7 +67,7 @@ static size_t list_addresses(const struct model *model, const struct generations
 		const struct generation *old = &generations->vips[v].old;
 
 		for (size_t i = 0; generations->vips[v].moving && i < old->n_members; i++)
-			if (!old->members[i].gone)
+			if (!generation_member_out(&old->members[i]))
 				out[n++] = old->members[i].address;
 	}
 	return n;
@@ -253,6 +253,7 @@ static bool same_members(const struct generation *a, const struct generation *b)
 		return false;
 	for (size_t i = 0; i < a->n_members; i++)
 		if (a->members[i].gone != b->members[i].gone ||
+		    a->members[i].disabled != b->members[i].disabled ||
 		    !addr_equal(&a->members[i].address, &b->members[i].address))
 			return false;
 	return true;

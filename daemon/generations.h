@@ -33,8 +33,15 @@ struct generation_member {
 	struct sluice_addr address;
 	unsigned int weight; /* 0, in an old one: it owns no slot, but was a member since */
 	uint16_t hint;       /* its number in hints, host byte order; 0: derived from the address */
-	bool gone; /* in an old one: it serves no more, since it is disabled or its time is over */
+	bool gone;           /* in an old one: its time is over */
+	bool disabled;       /* in an old one: as it was last declared */
 };
+
+/* One of an old generation that serves no more. */
+static inline bool generation_member_out(const struct generation_member *member)
+{
+	return member->gone || member->disabled;
+}
 
 /* All zero is one without members. */
 struct generation {

@@ -164,6 +164,8 @@ static void keeps_numbers_in_their_ranges(void **state)
 		 OUTSIDE("backend 'web-3': weight 70000") "1..65535\n"},
 		{ETH0 BACKEND("weight = 65536;"),
 		 OUTSIDE("backend 'web-3': weight 65536") "1..65535\n"},
+		{ETH0 BACKEND("weight_before = 0;"),
+		 OUTSIDE("backend 'web-3': weight_before 0") "1..65535\n"},
 		{ETH0 BACKEND("weight = 0;"), OUTSIDE("backend 'web-3': weight 0") "1..65535\n"},
 		{ETH0 BACKEND("weight = -1;"), OUTSIDE("backend 'web-3': weight -1") "1..65535\n"},
 		{ETH0 BACKEND("weight = 4294967396L;"),

@@ -2,7 +2,8 @@
 /*
  * Sequences of declarations and what each leaves behind, in a short notation. A pool is a line of
  * words: "a" is an active backend of weight 100, "b+" a filling, "c-" a draining, "d!" a disabled
- * one, "e:50" has a weight, "v1" and "4093" are ring parameters other than the usual. An entry is
+ * one, "e:50" has a weight, "e:50/100" had another one before, "v1" and "4093" are ring parameters
+ * other than the usual. An entry is
  * "NOW", or while it moves "NOW <- OLD, SINCE SOONEST LIMIT", with "leave TIME" while somebody is to
  * leave, and "back" where now is again what the move began from; "a*" in OLD is gone.
  */
@@ -31,9 +32,10 @@
 static struct model_backend backend_of(const char *word, const char *prefix, uint8_t net)
 {
 	const uint8_t bytes[4] = {10, 0, net, (uint8_t)word[0]};
-	const char *weight = strchr(word, ':');
+	const char *weight = strchr(word, ':'), *before = strchr(word, '/');
 	struct model_backend b = {
 		.weight = weight ? (unsigned int)atoi(weight + 1) : 100,
+		.weight_before = before ? (unsigned int)atoi(before + 1) : 0,
 		.address = addr_from_bytes(AF_INET, bytes),
 	};
 	char name[16];
@@ -123,7 +125,7 @@ static void append_generation(char *out, const struct generation *g)
 		append(out, "%s%c", space, ((const char *)&g->members[i].address)[15]);
 		if (g->members[i].weight != 100)
 			append(out, ":%u", g->members[i].weight);
-		if (g->members[i].gone)
+		if (generation_member_out(&g->members[i]))
 			append(out, "*");
 		space = " ";
 	}
@@ -475,6 +477,13 @@ static void first_generation_comes_from_the_declared_states(void **state)
 		{"filling", {{100, "a b+:7", "a b:7 <- a, 100 400 3700"}}},
 		{"both", {{100, "a b- c+", "a c <- a b, 100 400 3700 leave 400"}}},
 		{"disabled", {{100, "a b!", "a"}}},
+		{"weights", {{100, "a:50/100 b c:7/7", "a:50 b c:7 <- a b c:7, 100 400 3700"}}},
+		{"weight and state",
+		 {{100, "a:50/100 b-:2/3 c+:5/9", "a:50 c:5 <- a b:3, 100 400 3700 leave 400"}}},
+		{"weights that are known already",
+		 {{100, "a b", "a b"},
+		  {200, "a:50/70 b", "a:50 b <- a b, 200 500 3800"},
+		  {300, "a:50 b", "a:50 b <- a b, 200 500 3800"}}},
 		{"none", {{100, "", ""}}},
 		{"parameters",
 		 {{100, "v1 4093 a b-", "v1 4093 a <- v1 4093 a b, 100 400 3700 leave 400"}}},
@@ -860,6 +869,28 @@ static struct model *model_with_sources(const char *web, const char *api)
 	add_target(model, 0, 1, true);
 	add_target(model, 0, 0, false);
 	return model;
+}
+
+/* One that was disabled for a while has the rest of its time when it only drains again. */
+static void disabled_ones_that_drain_again_serve_until_their_time_is_over(void **state)
+{
+	static const struct sequence sequences[] = {
+		{"disabled in between",
+		 {{100, "a b", "a b"},
+		  {200, "a- b", "b <- a b, 200 500 3800 leave 500"},
+		  {210, "a! b", "b <- a* b, 200 500 3800 leave 500"},
+		  {220, "a- b", "b <- a b, 200 500 3800 leave 500"},
+		  {500, "a- b", "b <- a* b, 200 500 3800"},
+		  {510, "a! b", "b <- a* b, 200 500 3800"},
+		  {520, "a- b", "b <- a* b, 200 500 3800"}}},
+		{"disabled, then removed",
+		 {{100, "a b", "a b"},
+		  {200, "a! b", "b <- a* b, 200 500 3800 leave 500"},
+		  {210, "b", "b <- a* b, 200 500 3800 leave 500"}}},
+	};
+
+	(void)state;
+	run_all(sequences, N(sequences));
 }
 
 static void epoch_waits_for_the_last_ring_of_the_vip(void **state)
@@ -1332,16 +1363,17 @@ static void file_with_all_fields_is_read(void **state)
 	(void)state;
 	write_file(FILE_WITH(VIP("www", ", \"now\": " NOW ", \"epoch\": 255") "," VIP(
 		"www",
-		", \"pool\": \"api\", \"epoch\": 0, \"leave\": 6, \"now\": " NOW ", \"old\": " RING(
-			"v2", "65537",
-			"[{" WEB_A
-			", \"hint\": 65535, \"gone\": true}]") ", \"soonest\": 6, \"limit\": 7, "
-							       "\"back\": false")));
+		", \"pool\": \"api\", \"epoch\": 0, \"leave\": 6, \"now\": " NOW
+		", \"old\": " RING("v2", "65537",
+				   "[{" WEB_A ", \"hint\": 65535, \"disabled\": true, \"gone\": "
+					      "true}]") ", \"soonest\": 6, \"limit\": 7, "
+							"\"back\": false")));
 	load(&g);
 	assert_ring(&g, "www", NULL, "\x01");
 	assert_ring(&g, "www", "api", "\x01 <- \x01:1*, 5 6 7 leave 6");
 	v = generations_find(&g, "www", "api");
 	assert_int_equal(v->old.members[0].hint, 65535);
+	assert_true(v->old.members[0].gone && v->old.members[0].disabled);
 	assert_int_equal(generations_find(&g, "www", NULL)->epoch, 255);
 	assert_comes_back(&g);
 }
@@ -1409,9 +1441,9 @@ static void check_members(const struct generation_vip *v, const struct model_poo
 			if (addr_equal(&pool->backends[k].address, &m->address))
 				disabled = pool->backends[k].state == MODEL_STATE_DISABLED;
 		if (stays)
-			assert_false(m->gone);
+			assert_false(generation_member_out(m));
 		else if (disabled || v->leave == INT64_MAX)
-			assert_true(m->gone);
+			assert_true(generation_member_out(m));
 	}
 }
 
@@ -1481,6 +1513,7 @@ int main(void)
 		cmocka_unit_test(the_next_to_leave_is_the_soonest_of_all),
 		cmocka_unit_test(removed_ones_can_be_dismissed_at_once),
 		cmocka_unit_test(epoch_waits_for_the_last_ring_of_the_vip),
+		cmocka_unit_test(disabled_ones_that_drain_again_serve_until_their_time_is_over),
 		cmocka_unit_test(who_is_leaving_can_be_asked),
 		cmocka_unit_test(who_is_back_is_not_leaving),
 		cmocka_unit_test(rings_of_pools_in_sources_have_generations_of_their_own),
