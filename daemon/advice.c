@@ -105,7 +105,8 @@ int advice_wishes(struct wishes *out, const struct advice *advice, const struct 
 static bool is_recent(const struct advice *a, const struct health_view *view)
 {
 	/* What became known in the daemon's first moments was so before. */
-	return view->known && view->since > a->grace && a->now - view->since < a->settle_s;
+	return view->known && (view->late || view->since > a->grace) &&
+	       a->now - view->since < a->settle_s;
 }
 
 struct desired_health advice_health(const void *ctx, const struct model_vip *vip,
@@ -117,7 +118,7 @@ struct desired_health advice_health(const void *ctx, const struct model_vip *vip
 	bool recent = is_recent(a, &view);
 
 	return (struct desired_health){
-		.up = view.known ? view.up : !view.checked || a->now < a->grace,
+		.up = view.known ? view.up : !view.checked || (a->now < a->grace && !view.late),
 		.recent = recent,
 		.brief = recent && view.before_s && view.before_s < a->settle_s,
 	};

@@ -127,7 +127,7 @@ static void fill_backend(struct desired_backend *b, const struct desired_input *
 	b->record.addr = backend->address;
 	b->record.hint = htobe16(backend->hint);
 	set_tunnel(&b->record, &pool->tunnel);
-	b->up = true;
+	b->up = b->well = true;
 	if (b->state != MODEL_STATE_DISABLED)
 		b->record.flags |= SLUICE_BACKEND_SERVING;
 	set_way(b, in);
@@ -244,7 +244,10 @@ static int set_standing(struct owners *o, struct desired *d, const struct model_
 	for (size_t i = 0; i < o->n; i++) {
 		struct desired_backend *b = &d->backends[o->first + i];
 
-		b->up = o->standing[i] & OWNERS_UP || (b->judged && b->up);
+		bool used = o->standing[i] & OWNERS_UP, panic = o->standing[i] & OWNERS_PANIC;
+
+		b->up = used || (b->judged && b->up);
+		b->well = (used && !panic) || (b->judged && b->well);
 		b->judged = true;
 	}
 	return 0;

@@ -72,8 +72,9 @@ struct desired_backend {
 	unsigned int weight;    /* in force */
 	bool weight_wished;
 	bool weight_advised;
-	bool judged;  /* some VIP asks for its health */
-	bool up;      /* it is not, or some VIP may send it flows */
+	bool judged; /* some VIP asks for its health */
+	bool up;     /* it is not, or some VIP may send it flows */
+	bool well; /* it is not, or some VIP's check finds it up: false also of one used in panic */
 	bool leaving; /* no longer in the model: there until its flows have settled */
 	enum desired_way way;
 	struct sluice_backend record; /* generation 0: the plan gives it */

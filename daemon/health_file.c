@@ -146,6 +146,7 @@ static const struct state_file health_file = {
 	.list = "backends",
 	.entry = "backend",
 	.way_out = "move it away to start without: backends are then down until they answer",
+	.lossy = true,
 	.take = take_entry,
 };
 
@@ -211,22 +212,31 @@ static json_t *stream_json(const struct stream *stream)
 	return TAKE(json);
 }
 
-/* NULL: no memory. */
-static json_t *list_json(const struct stream_set *set)
+int health_save_begin(struct health *health, struct diag *diag)
 {
-	_cleanup_(json_decrefp) json_t *list = json_array();
-
-	for (size_t i = 0; i < set->keys.n; i++) {
-		if (set->list[i]->state.judge.known &&
-		    json_array_append_new(list, stream_json(set->list[i])) != 0)
-			return NULL;
-	}
-	return TAKE(list);
+	health->n_saved = 0;
+	return state_writer_new(&health->writer, &health_file, health->state_dir, diag);
 }
 
-int health_save(const struct health *health, struct diag *diag)
+bool health_save_some(struct health *health, size_t n)
 {
-	_cleanup_(json_decrefp) json_t *list = list_json(&health->set);
+	const struct stream_set *set = &health->set;
 
-	return state_file_write(&health_file, health->state_dir, list, diag);
+	for (; n && health->n_saved < set->keys.n; n--) {
+		const struct stream *stream = set->list[health->n_saved++];
+
+		if (stream->state.judge.known)
+			state_writer_add(health->writer, stream_json(stream));
+	}
+	return health->n_saved == set->keys.n;
+}
+
+int health_save_end(struct health *health, bool sync, struct diag *diag)
+{
+	return state_writer_end(TAKE(health->writer), sync, diag);
+}
+
+void health_save_stop(struct health *health)
+{
+	state_writer_free(TAKE(health->writer));
 }
