@@ -214,6 +214,14 @@ static void keep_result(struct stream *stream, const struct probe_report *report
 	stream->n_results[report->result]++;
 }
 
+/* How long a state lasted that began at @since; at least 1. */
+static int64_t lasted_s(int64_t since, int64_t now)
+{
+	if (!since)
+		return INT64_MAX;
+	return now > since ? now - since : 1;
+}
+
 void health_take(struct stream *stream, const struct probe_report *report)
 {
 	struct stream_state *state = &stream->state;
@@ -224,7 +232,7 @@ void health_take(struct stream *stream, const struct probe_report *report)
 	say_own_error(stream, report);
 	snprintf(state->reason, sizeof(state->reason), "%s", report->reason);
 	if (judge_take(&state->judge, stream->check, report->result)) {
-		state->before_s = state->since ? now - state->since : 0;
+		state->before_s = before.known ? lasted_s(state->since, now) : 0;
 		state->since = now;
 		note_rise(stream, before.known);
 		say_turn(stream, &before, report);

@@ -248,9 +248,11 @@ static void a_backend_that_is_leaving_counts_as_gone(void **state)
 	build(&from, &one, NULL);
 	changes_list(to.desired, from.desired, print_line, out);
 	fclose(out);
-	assert_string_equal(lines, "backend a of pool web: address 10.0.0.1 -> 10.0.0.9\n"
-				   "backend b of pool web: removed; the flows that it has stay for 300 s at most\n"
-				   "settled\n");
+	assert_string_equal(
+		lines,
+		"backend a of pool web: address 10.0.0.1 -> 10.0.0.9\n"
+		"backend b of pool web: removed; the flows that it has stay for 300 s at most\n"
+		"settled\n");
 	free(lines);
 	ring_cache_fini(&rings);
 }
