@@ -335,6 +335,39 @@ static void add_nexthop(struct table *t, const json_t *nexthop)
 		table_add(t, "%s", strcmp(state, "no_route") ? state : "no route");
 }
 
+/* Who a value comes from, if not from the config. */
+static const char *by_mark(const json_t *backend, const char *key, bool *by_operator,
+			   bool *by_check)
+{
+	if (is_text(backend, key, "operator")) {
+		*by_operator = true;
+		return "*";
+	}
+	if (is_text(backend, key, "check")) {
+		*by_check = true;
+		return "+";
+	}
+	return "";
+}
+
+/* Tunnels that were found to lose what clients send. */
+static void print_narrow_tunnels(FILE *out, const json_t *backends)
+{
+	const json_t *backend;
+	size_t i;
+
+	json_array_foreach (backends, i, backend) {
+		json_int_t carries = number_at(backend, "tunnel_carries");
+		json_int_t full = number_at(backend, "tunnel_full");
+
+		if (carries > 0 && carries < full)
+			fprintf(out,
+				"%s of %s: its tunnel carries packets of %" JSON_INTEGER_FORMAT
+				" bytes at most, clients send %" JSON_INTEGER_FORMAT "\n",
+				text_at(backend, "name"), text_at(backend, "pool"), carries, full);
+	}
+}
+
 int print_backends(FILE *out, const json_t *document, bool all)
 {
 	static const struct table_column columns[] = {
@@ -344,7 +377,7 @@ int print_backends(FILE *out, const json_t *document, bool all)
 	_cleanup_(table_freep) struct table *t = table_new(COLUMNS(columns));
 	const json_t *backends = json_object_get(document, "backends");
 	const json_t *backend;
-	bool starred = false;
+	bool by_operator = false, by_check = false;
 	size_t i;
 	int err;
 
@@ -352,8 +385,8 @@ int print_backends(FILE *out, const json_t *document, bool all)
 	if (!t)
 		return -ENOMEM;
 	json_array_foreach (backends, i, backend) {
-		bool state = is_text(backend, "state_by", "operator");
-		bool weight = is_text(backend, "weight_by", "operator");
+		const char *state = by_mark(backend, "state_by", &by_operator, &by_check);
+		const char *weight = by_mark(backend, "weight_by", &by_operator, &by_check);
 		json_int_t n = number_at(backend, "weight");
 		char text[24] = "-";
 
@@ -363,21 +396,25 @@ int print_backends(FILE *out, const json_t *document, bool all)
 		table_add(t, "%s", text_at(backend, "pool"));
 		table_add(t, "%s", text_at(backend, "address"));
 		table_add(t, "%s%s%s", is_text(backend, "health", "down") ? "down, " : "",
-			  text_at(backend, "state"), state ? "*" : "");
-		table_add(t, "%s%s", text, weight ? "*" : "");
+			  text_at(backend, "state"), state);
+		table_add(t, "%s%s", text, weight);
 		add_nexthop(t, json_object_get(backend, "nexthop"));
 		add_count(t, backend, "packets");
 		add_bytes(t, backend, "bytes");
-		starred = starred || state || weight;
 	}
 	if (!json_array_size(backends)) {
 		fputs("no backends\n", out);
 		return 0;
 	}
 	err = table_print(t, out, 0);
-	if (!err && starred)
+	if (err)
+		return err;
+	if (by_operator)
 		fputs("* by the operator, not the config\n", out);
-	return err;
+	if (by_check)
+		fputs("+ by its check: slow start, or what its agent asks for\n", out);
+	print_narrow_tunnels(out, backends);
+	return 0;
 }
 
 /* ----------------------------------------------------------------------------------- counters */

@@ -104,8 +104,10 @@ int advice_wishes(struct wishes *out, const struct advice *advice, const struct 
 
 static bool is_recent(const struct advice *a, const struct health_view *view)
 {
-	/* What became known in the daemon's first moments was so before. */
-	return view->known && view->since > a->grace && a->now - view->since < a->settle_s;
+	/* What became known in the daemon's first moments, and has not turned since, was so before. */
+	bool turned = view->before_s || view->late || view->since > a->grace;
+
+	return view->known && turned && a->now - view->since < a->settle_s;
 }
 
 struct desired_health advice_health(const void *ctx, const struct model_vip *vip,
@@ -117,8 +119,9 @@ struct desired_health advice_health(const void *ctx, const struct model_vip *vip
 	bool recent = is_recent(a, &view);
 
 	return (struct desired_health){
-		.up = view.known ? view.up : !view.checked || a->now < a->grace,
+		.up = view.known ? view.up : !view.checked || (a->now < a->grace && !view.late),
 		.recent = recent,
+		.unproven = view.checked && view.late && !view.known,
 		.brief = recent && view.before_s && view.before_s < a->settle_s,
 	};
 }

@@ -105,6 +105,12 @@ static void tell_vip(const struct changes *c, const struct desired_vip *v, const
 	say(c, "vip %s: %s", v->vip->name, what);
 }
 
+static const char *panic_text(const struct desired_vip *v)
+{
+	return v->owners.panic ? "too few backends are up, so those down are used, too (panic)"
+			       : "enough backends are up: those down are not used any more";
+}
+
 static void compare_vip(const struct changes *c, const struct desired_vip *from,
 			const struct desired_vip *to)
 {
@@ -123,6 +129,15 @@ static void compare_vip(const struct changes *c, const struct desired_vip *from,
 		say(c, "vip %s: clients in allow or deny changed", name);
 	if (from->vip->sources_digest != to->vip->sources_digest)
 		say(c, "vip %s: clients in sources changed", name);
+	if (from->owners.panic != to->owners.panic)
+		tell_vip(c, to, panic_text(to));
+}
+
+static void tell_new_vip(const struct changes *c, const struct desired_vip *v)
+{
+	tell_vip(c, v, "added");
+	if (v->owners.panic)
+		tell_vip(c, v, panic_text(v));
 }
 
 /* Those that leave come last, and are gone as far as people asked for. */
@@ -191,7 +206,7 @@ static void walk_vips(const struct changes *c, const struct desired *from, const
 		if (order < 0)
 			tell_vip(c, a[i], "removed");
 		else if (order > 0)
-			tell_vip(c, b[j], "added");
+			tell_new_vip(c, b[j]);
 		else
 			compare_vip(c, a[i], b[j]);
 		i += order <= 0;

@@ -127,7 +127,7 @@ static void fill_backend(struct desired_backend *b, const struct desired_input *
 	b->record.addr = backend->address;
 	b->record.hint = htobe16(backend->hint);
 	set_tunnel(&b->record, &pool->tunnel);
-	b->up = true;
+	b->up = b->well = true;
 	if (b->state != MODEL_STATE_DISABLED)
 		b->record.flags |= SLUICE_BACKEND_SERVING;
 	set_way(b, in);
@@ -201,22 +201,32 @@ static bool is_member(const struct desired_backend *b)
 	return b->state == MODEL_STATE_ACTIVE || b->state == MODEL_STATE_FILLING;
 }
 
-/* Where too little of the weight is up, all that are not out are used: the checks may be wrong. */
+/*
+ * Where too little of the weight is up, all that are not out are used: the checks may be wrong. New ones
+ * that have not answered yet are no sign of that, and wait, unless there is nobody else.
+ */
 static void use_all_in_panic(struct owners *o, const struct desired *d,
 			     const struct model_pool *pool)
 {
-	uint64_t all = 0, up = 0;
+	uint64_t all = 0, up = 0, unproven = 0;
+	uint8_t leave = OWNERS_UP;
 
 	for (size_t i = 0; i < o->n; i++) {
 		const struct desired_backend *b = &d->backends[o->first + i];
+		unsigned int weight = is_member(b) ? b->weight : 0;
 
-		all += is_member(b) ? b->weight : 0;
-		up += is_member(b) && o->standing[i] & OWNERS_UP ? b->weight : 0;
+		all += weight;
+		up += o->standing[i] & OWNERS_UP ? weight : 0;
+		unproven += o->standing[i] & OWNERS_UNPROVEN ? weight : 0;
+	}
+	if (up) {
+		all -= unproven;
+		leave |= OWNERS_UNPROVEN;
 	}
 	if (up * 100 >= all * pool->panic)
 		return;
 	for (size_t i = 0; i < o->n; i++) {
-		if (o->standing[i] & OWNERS_UP || !is_member(&d->backends[o->first + i]))
+		if (o->standing[i] & leave || !is_member(&d->backends[o->first + i]))
 			continue;
 		o->standing[i] |= OWNERS_UP | OWNERS_PANIC;
 		o->panic = true;
@@ -238,13 +248,17 @@ static int set_standing(struct owners *o, struct desired *d, const struct model_
 			in->health(in->health_ctx, vip, pool, d->backends[o->first + i].backend);
 
 		o->standing[i] = (health.up ? OWNERS_UP : 0) | (health.recent ? OWNERS_RECENT : 0) |
-				 (health.brief ? OWNERS_BRIEF : 0);
+				 (health.brief ? OWNERS_BRIEF : 0) |
+				 (health.unproven && !health.up ? OWNERS_UNPROVEN : 0);
 	}
 	use_all_in_panic(o, d, pool);
 	for (size_t i = 0; i < o->n; i++) {
 		struct desired_backend *b = &d->backends[o->first + i];
 
-		b->up = o->standing[i] & OWNERS_UP || (b->judged && b->up);
+		bool used = o->standing[i] & OWNERS_UP, panic = o->standing[i] & OWNERS_PANIC;
+
+		b->up = used || (b->judged && b->up);
+		b->well = (used && !panic) || (b->judged && b->well);
 		b->judged = true;
 	}
 	return 0;

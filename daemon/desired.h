@@ -27,8 +27,9 @@ typedef bool desired_nexthop_fn(const void *ctx, const struct sluice_addr *addr,
 /* How a backend is, as far as a VIP is concerned. */
 struct desired_health {
 	bool up;
-	bool recent; /* became so not long ago: flows have not settled */
-	bool brief;  /* recent, and what it was before did not last until flows had settled */
+	bool recent;   /* became so not long ago: flows have not settled */
+	bool brief;    /* recent, and what it was before did not last until flows had settled */
+	bool unproven; /* not up since it is new, and has not answered yet: no reason for a panic */
 };
 
 typedef struct desired_health desired_health_fn(const void *ctx, const struct model_vip *vip,
@@ -72,8 +73,9 @@ struct desired_backend {
 	unsigned int weight;    /* in force */
 	bool weight_wished;
 	bool weight_advised;
-	bool judged;  /* some VIP asks for its health */
-	bool up;      /* it is not, or some VIP may send it flows */
+	bool judged; /* some VIP asks for its health */
+	bool up;     /* it is not, or some VIP may send it flows */
+	bool well; /* it is not, or some VIP's check finds it up: false also of one used in panic */
 	bool leaving; /* no longer in the model: there until its flows have settled */
 	enum desired_way way;
 	struct sluice_backend record; /* generation 0: the plan gives it */

@@ -14,7 +14,6 @@
 #include "daemon/advice.h"
 #include "daemon/flow_table.h"
 #include "daemon/log.h"
-#include "daemon/probe_tunnels.h"
 #include "daemon/settle.h"
 
 struct engine {
@@ -834,6 +833,7 @@ struct engine_view engine_view(const struct engine *e)
 		.vip_ids = e->plan->vip_ids,
 		.datapath = e->datapath,
 		.health = e->health,
+		.tunnels = &e->tunnels,
 		.started = e->started,
 		.loaded = e->loaded,
 	};

@@ -14,6 +14,7 @@
 #include "daemon/changes.h"
 #include "daemon/datapath.h"
 #include "daemon/health.h"
+#include "daemon/probe_tunnels.h"
 
 struct engine;
 
@@ -27,6 +28,7 @@ struct engine_view {
 	const uint32_t *vip_ids;     /* of desired->vips */
 	const struct datapath *datapath;
 	const struct health *health;
+	const struct probe_tunnels *tunnels;
 	time_t started;
 	time_t loaded; /* when the config was last read */
 };

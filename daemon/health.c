@@ -121,6 +121,7 @@ static void say_own_error(struct stream *stream, const struct probe_report *repo
 /* The states differ from those of the file. */
 static void note_unsaved(struct health *health)
 {
+	health->unsaved = true;
 	if (health->save_us == HEALTH_NEVER)
 		health->save_us = health_now_us() + health->save_wait_us;
 }
@@ -130,8 +131,10 @@ static void note_change(struct health *h)
 {
 	uint64_t at = health_now_us() + HEALTH_BURST_US;
 
-	if (h->changed_us == HEALTH_NEVER)
+	if (h->changed_us == HEALTH_NEVER) {
+		h->first_us = at - HEALTH_BURST_US;
 		h->changed_us = at < h->calm_us ? h->calm_us : at;
+	}
 	note_unsaved(h);
 }
 
@@ -211,6 +214,14 @@ static void keep_result(struct stream *stream, const struct probe_report *report
 	stream->n_results[report->result]++;
 }
 
+/* How long a state lasted that began at @since; at least 1. */
+static int64_t lasted_s(int64_t since, int64_t now)
+{
+	if (!since)
+		return INT64_MAX;
+	return now > since ? now - since : 1;
+}
+
 void health_take(struct stream *stream, const struct probe_report *report)
 {
 	struct stream_state *state = &stream->state;
@@ -221,7 +232,7 @@ void health_take(struct stream *stream, const struct probe_report *report)
 	say_own_error(stream, report);
 	snprintf(state->reason, sizeof(state->reason), "%s", report->reason);
 	if (judge_take(&state->judge, stream->check, report->result)) {
-		state->before_s = state->since ? now - state->since : 0;
+		state->before_s = before.known ? lasted_s(state->since, now) : 0;
 		state->since = now;
 		note_rise(stream, before.known);
 		say_turn(stream, &before, report);
@@ -297,6 +308,7 @@ struct health_view health_of(const struct health *health, const struct model_vip
 	stream = health->set.list[number];
 	view.up = stream->state.judge.up;
 	view.known = stream->state.judge.known;
+	view.late = stream->late;
 	view.reason = stream->state.reason;
 	view.since = stream->state.since;
 	view.before_s = stream->state.before_s;
@@ -319,24 +331,70 @@ static void call_changed(struct health *h)
 	h->changed_us = HEALTH_NEVER;
 	h->changed(h->ctx);
 	end_us = health_now_us();
+	log_debug("health: in force %llu us after the first change, %llu of them to bring it there",
+		  (unsigned long long)(end_us - h->first_us),
+		  (unsigned long long)(end_us - start_us));
 	h->calm_us = end_us + (end_us - start_us);
 	if (h->changed_us != HEALTH_NEVER && h->changed_us < h->calm_us)
 		h->changed_us = h->calm_us;
 }
 
+static void say_saved(struct health *h, int err, const struct diag *diag)
+{
+	if (err != h->save_err)
+		log_diag(LOG_LEVEL_WARNING, diag);
+	h->save_err = err;
+}
+
 /* Writing takes time that is missing for probes: a twentieth of it all at most. */
-static void save(struct health *h)
+static void end_saving(struct health *h)
+{
+	uint64_t wait_us = 20 * h->saving_us;
+
+	h->save_wait_us = wait_us > HEALTH_SAVE_US ? wait_us : HEALTH_SAVE_US;
+	h->save_us = HEALTH_NEVER;
+	if (h->unsaved)
+		note_unsaved(h);
+}
+
+/* Thousands of states take long, and a disk any time: some of them in each turn, without waiting for it. */
+static void save_some(struct health *h)
 {
 	_cleanup_(diag_fini) struct diag diag = {0};
-	uint64_t start_us = health_now_us(), took_us;
-	int err = health_save(h, &diag);
+	uint64_t start_us = health_now_us();
+	bool last = true;
+	int err = 0;
 
-	took_us = health_now_us() - start_us;
-	h->save_wait_us = 20 * took_us > HEALTH_SAVE_US ? 20 * took_us : HEALTH_SAVE_US;
-	h->save_us = HEALTH_NEVER;
-	if (err != h->save_err)
-		log_diag(LOG_LEVEL_WARNING, &diag);
-	h->save_err = err;
+	if (!h->writer) {
+		h->saving_us = 0;
+		h->unsaved = false;
+		err = health_save_begin(h, &diag);
+	}
+	if (!err)
+		last = health_save_some(h, HEALTH_SLICE);
+	if (!err && last)
+		err = health_save_end(h, false, &diag);
+	h->saving_us += health_now_us() - start_us;
+	h->save_us = health_now_us() + HEALTH_SLICE_US;
+	if (!last)
+		return;
+	say_saved(h, err, &diag);
+	end_saving(h);
+}
+
+/* At the end it is worth to wait for the disk. */
+static void save_all(struct health *h)
+{
+	_cleanup_(diag_fini) struct diag diag = {0};
+	int err;
+
+	health_save_stop(h);
+	err = health_save_begin(h, &diag);
+	if (!err) {
+		health_save_some(h, SIZE_MAX);
+		err = health_save_end(h, true, &diag);
+	}
+	say_saved(h, err, &diag);
 }
 
 /* What is due in the past comes with the next turn of the loop, after what else has happened. */
@@ -366,7 +424,7 @@ void health_turn(struct health *health)
 		call_changed(health);
 	schedule_run(health, now_us);
 	if (health->save_us <= now_us)
-		save(health);
+		save_some(health);
 	health->timer_us = HEALTH_NEVER;
 	health_set_timer(health);
 }
@@ -374,6 +432,10 @@ void health_turn(struct health *health)
 void health_entered(struct health *health)
 {
 	find_step(health, health_now_us());
+	if (health->writer) {
+		health_save_stop(health);
+		health->save_us = HEALTH_NEVER;
+	}
 	note_unsaved(health);
 	health_set_timer(health);
 }
@@ -400,6 +462,7 @@ static void health_freep(struct health **health)
 {
 	if (!*health)
 		return;
+	health_save_stop(*health);
 	stream_set_fini(&(*health)->set);
 	stream_memories_fini(&(*health)->memories);
 	probes_free((*health)->probes);
@@ -465,6 +528,6 @@ void health_watch(struct health *health, health_event_fn *fn, void *ctx)
 void health_free(struct health *health)
 {
 	if (health && health->set.model)
-		save(health);
+		save_all(health);
 	health_freep(&health);
 }

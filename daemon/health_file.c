@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * health.json: what is known of each stream. Its order is that of the streams. "agent" and "weight" are
- * there only where an agent asked for them:
+ * health.json: what is known of each stream. Its order is that of the streams. "before" (how
+ * many seconds it was the other one before) is there only where it was seen to turn, "agent" and "weight"
+ * where an agent asked for them:
  *
  *	{"version": 1, "backends": [
  *	  {"address": "198.18.1.13", "target": "198.18.0.80", "port": 80, "check": "1f00b5a38c6e2d94",
- *	   "up": true, "since": 1790000000, "reason": "tcp connected", "agent": "drain", "weight": 50}
+ *	   "up": true, "since": 1790000000, "before": 12, "reason": "tcp connected", "agent": "drain",
+ *	   "weight": 50}
  *	]}
  */
 #include "daemon/health_impl.h"
@@ -41,6 +43,7 @@ struct entry {
 	const char *how;
 	int up;
 	json_int_t since;
+	json_int_t before;
 	const char *reason;
 	const char *agent;
 	json_int_t weight;
@@ -69,6 +72,8 @@ static const char *read_state(struct stream_state *state, const struct entry *e)
 
 	if (e->since < 0)
 		return "\"since\" is negative";
+	if (e->before < 0)
+		return "\"before\" is negative";
 	if (e->weight < 0 || e->weight > WEIGHT_MAX)
 		return "\"weight\" is outside 0..100000";
 	if (strlen(e->reason) >= sizeof(state->reason))
@@ -79,6 +84,7 @@ static const char *read_state(struct stream_state *state, const struct entry *e)
 	}
 	state->judge = (struct judge){.up = e->up, .known = true};
 	state->since = e->since;
+	state->before_s = e->before;
 	strcpy(state->reason, e->reason);
 	state->wish = (enum probe_wish)wish;
 	state->weight_percent = (unsigned int)e->weight;
@@ -114,8 +120,8 @@ static int remember(struct stream_memories *memories, const struct stream_memory
 /* 0, -ENOMEM, or -EINVAL with a message. */
 static int take_entry(void *ctx, json_t *json, const struct state_entry *at)
 {
-	static const char *const known[] = {"address", "target", "port",  "check",  "up",
-					    "since",   "reason", "agent", "weight", NULL};
+	static const char *const known[] = {"address", "target", "port",  "check",  "up", "since",
+					    "before",  "reason", "agent", "weight", NULL};
 	const char *unknown = state_file_unknown(json, known), *fault;
 	struct stream_memory memory = {0};
 	struct entry e = {0};
@@ -124,10 +130,10 @@ static int take_entry(void *ctx, json_t *json, const struct state_entry *at)
 
 	if (unknown)
 		return state_file_fault(at, "unknown field \"%s\"", unknown);
-	if (json_unpack_ex(json, &error, 0, "{s:s, s:s, s:I, s:s, s:b, s:I, s:s, s?s, s?I}",
+	if (json_unpack_ex(json, &error, 0, "{s:s, s:s, s:I, s:s, s:b, s:I, s?I, s:s, s?s, s?I}",
 			   "address", &e.address, "target", &e.target, "port", &e.port, "check",
-			   &e.how, "up", &e.up, "since", &e.since, "reason", &e.reason, "agent",
-			   &e.agent, "weight", &e.weight) != 0)
+			   &e.how, "up", &e.up, "since", &e.since, "before", &e.before, "reason",
+			   &e.reason, "agent", &e.agent, "weight", &e.weight) != 0)
 		return state_file_fault(at, "%s", error.text);
 	fault = read_key(&memory.key, &e);
 	if (!fault)
@@ -146,6 +152,7 @@ static const struct state_file health_file = {
 	.list = "backends",
 	.entry = "backend",
 	.way_out = "move it away to start without: backends are then down until they answer",
+	.lossy = true,
 	.take = take_entry,
 };
 
@@ -202,6 +209,9 @@ static json_t *stream_json(const struct stream *stream)
 			 addr_print(&stream->key.target, target), "port",
 			 (json_int_t)stream->key.port, "check", how, "up", state->judge.up, "since",
 			 (json_int_t)state->since, "reason", state->reason);
+	if (json && state->before_s &&
+	    json_object_set_new(json, "before", json_integer(state->before_s)) != 0)
+		return NULL;
 	if (json && state->wish &&
 	    json_object_set_new(json, "agent", json_string(wish_names[state->wish])) != 0)
 		return NULL;
@@ -211,22 +221,31 @@ static json_t *stream_json(const struct stream *stream)
 	return TAKE(json);
 }
 
-/* NULL: no memory. */
-static json_t *list_json(const struct stream_set *set)
+int health_save_begin(struct health *health, struct diag *diag)
 {
-	_cleanup_(json_decrefp) json_t *list = json_array();
-
-	for (size_t i = 0; i < set->keys.n; i++) {
-		if (set->list[i]->state.judge.known &&
-		    json_array_append_new(list, stream_json(set->list[i])) != 0)
-			return NULL;
-	}
-	return TAKE(list);
+	health->n_saved = 0;
+	return state_writer_new(&health->writer, &health_file, health->state_dir, diag);
 }
 
-int health_save(const struct health *health, struct diag *diag)
+bool health_save_some(struct health *health, size_t n)
 {
-	_cleanup_(json_decrefp) json_t *list = list_json(&health->set);
+	const struct stream_set *set = &health->set;
 
-	return state_file_write(&health_file, health->state_dir, list, diag);
+	for (; n && health->n_saved < set->keys.n; n--) {
+		const struct stream *stream = set->list[health->n_saved++];
+
+		if (stream->state.judge.known)
+			state_writer_add(health->writer, stream_json(stream));
+	}
+	return health->n_saved == set->keys.n;
+}
+
+int health_save_end(struct health *health, bool sync, struct diag *diag)
+{
+	return state_writer_end(TAKE(health->writer), sync, diag);
+}
+
+void health_save_stop(struct health *health)
+{
+	state_writer_free(TAKE(health->writer));
 }

@@ -16,6 +16,8 @@
 #define HEALTH_STARTS 64        /* probes begun in one turn of the event loop */
 #define HEALTH_BURST_US 2000u   /* changes wait so long for others */
 #define HEALTH_SAVE_US 1000000u /* and so long, at least, until they are written */
+#define HEALTH_SLICE 64         /* states written in one turn of the event loop */
+#define HEALTH_SLICE_US 2000u   /* and so long until the next of them are */
 #define HEALTH_NEVER UINT64_MAX
 #define HEALTH_SLOW_STEPS 4u /* weights of a slow start before the full one */
 
@@ -32,7 +34,7 @@ struct stream_key {
 struct stream_state {
 	struct judge judge;
 	int64_t since;    /* of up or down, seconds since the epoch; 0: not known */
-	int64_t before_s; /* how long it was the other one before; 0: not known. Not in the file */
+	int64_t before_s; /* how long it was the other one before, >= 1; 0: it was not known to be */
 	char reason[PROBE_REASON_MAX];
 	enum probe_wish wish;
 	unsigned int weight_percent; /* as an agent asks; 0: it did not say */
@@ -58,9 +60,9 @@ struct stream {
 	const struct stream_user *users; /* the first one speaks for all */
 	size_t n_users;
 	struct stream_state state;
-	bool late;      /* came when others were there: its first success is a start, too */
-	bool own_error; /* the last probe could not be made: said once */
-	uint64_t up_us; /* when it came up, for slow starts; 0: long ago */
+	bool late; /* came, unknown, when others were there: its first success is a start, too */
+	bool own_error;                         /* the last probe could not be made: said once */
+	uint64_t up_us;                         /* when it came up, for slow starts; 0: long ago */
 	struct stream_result last[HEALTH_LAST]; /* at [n_probes % HEALTH_LAST] comes the next */
 	uint64_t n_probes;                      /* that have ended */
 	uint64_t n_results[JUDGE_UNKNOWN + 1];
@@ -113,14 +115,19 @@ struct health {
 	struct stream_set set;
 	struct stream_memories memories; /* until the first model */
 	uint64_t changed_us;             /* when changed() is called */
+	uint64_t first_us;               /* the first change that it is for */
 	uint64_t calm_us;                /* not before this */
-	uint64_t save_us;                /* when the states are written */
-	uint64_t save_wait_us; /* so long after a change; longer where writing takes long */
-	uint64_t step_us;      /* the next step of a slow start */
-	uint64_t timer_us;     /* what the timer is set to */
-	int save_err;          /* of the last try: said once */
-	uint64_t quiet_us;     /* own errors: until then, */
-	unsigned int n_said;   /* so many lines were written */
+	uint64_t save_us;                /* when the states are written, or go on to be */
+	uint64_t save_wait_us;       /* so long after a change; longer where writing takes long */
+	struct state_writer *writer; /* while they are being written: */
+	size_t n_saved;              /* so many streams are, */
+	uint64_t saving_us;          /* it took so long, */
+	bool unsaved;                /* and something changed meanwhile */
+	uint64_t step_us;            /* the next step of a slow start */
+	uint64_t timer_us;           /* what the timer is set to */
+	int save_err;                /* of the last try: said once */
+	uint64_t quiet_us;           /* own errors: until then, */
+	unsigned int n_said;         /* so many lines were written */
 };
 
 /* health.c: by the clock of the timer, CLOCK_MONOTONIC. */
@@ -157,9 +164,20 @@ void schedule_run(struct health *health, uint64_t now_us);
 /* health_schedule.c: sets stream->due_us for one that is new here, or whose probe was given up. */
 void schedule_first(struct health *health, struct stream *stream, uint64_t now_us);
 
-/* health_file.c: as state_file_read() and state_file_write() do it. */
+/* health_file.c: as state_file_read() does it. */
 int health_load(struct stream_memories *out, const char *state_dir, struct diag *diag);
-int health_save(const struct health *health, struct diag *diag);
+
+/* health_file.c: begins to write the states. 0, or -errno with a message. */
+int health_save_begin(struct health *health, struct diag *diag);
+
+/* health_file.c: writes those of @n more streams. true: that was the last one. */
+bool health_save_some(struct health *health, size_t n);
+
+/* health_file.c: as state_writer_end() does it. */
+int health_save_end(struct health *health, bool sync, struct diag *diag);
+
+/* health_file.c: gives up what was begun, if it was. */
+void health_save_stop(struct health *health);
 
 /* health_file.c: the state that was written for @key, or for the same with another check; or NULL. */
 const struct stream_state *health_remembered(const struct stream_memories *memories,

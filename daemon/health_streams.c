@@ -169,11 +169,11 @@ static struct stream *stream_new(struct health *h, const struct stream_set *set,
 		return NULL;
 	stream->health = h;
 	stream->key = *key;
-	stream->late = h->set.model;
 	if (h->set.model)
 		inherit(stream, &h->set, set, user);
 	else if (remembered)
 		stream->state = *remembered;
+	stream->late = h->set.model && !stream->state.judge.known;
 	return stream;
 }
 

@@ -15,10 +15,11 @@
 #define OWNERS_NOBODY UINT32_MAX
 
 /* A member's standing in its ring. */
-#define OWNERS_UP 0x1     /* takes flows */
-#define OWNERS_RECENT 0x2 /* came up or went down, and that has not settled */
-#define OWNERS_PANIC 0x4  /* takes flows only because too few others do */
-#define OWNERS_BRIEF 0x8  /* RECENT, and away so shortly that all flows of meanwhile are known */
+#define OWNERS_UP 0x1        /* takes flows */
+#define OWNERS_RECENT 0x2    /* came up or went down, and that has not settled */
+#define OWNERS_PANIC 0x4     /* takes flows only because too few others do */
+#define OWNERS_UNPROVEN 0x10 /* new, and nothing is known of it yet: takes no flows */
+#define OWNERS_BRIEF 0x8     /* RECENT, and away so shortly that all flows of meanwhile are known */
 
 /* The rings are somebody else's, the arrays its own. */
 struct owners {

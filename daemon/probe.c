@@ -275,6 +275,16 @@ void probe_end_late(struct probe *probe, const char *doing, const char *waiting)
 		  (unsigned long long)(now_us() - probe->start_us) / 1000, waiting);
 }
 
+void probe_end_silent(struct probe *probe, const char *doing, const char *waiting)
+{
+	static const char hint[] =
+		": does it take the tunnel off, is the VIP on its lo, rp_filter not strict?";
+	char text[PROBE_REASON_MAX];
+
+	snprintf(text, sizeof(text), "%s%s", waiting, probe->target.mark ? hint : "");
+	probe_end_late(probe, doing, text);
+}
+
 /* ----------------------------------------------------------------------------------- deadlines */
 
 static uint64_t deadline(const struct probe *probe)

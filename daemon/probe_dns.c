@@ -134,12 +134,15 @@ static int start(struct probe *probe)
 
 static void late(struct probe *probe)
 {
-	char waiting[64] = " waiting for the answer";
 	const struct dns *dns = dns_of(probe);
+	char waiting[64];
 
-	if (dns->stray)
-		snprintf(waiting, sizeof(waiting), ", and %u replies did not answer the question",
-			 dns->stray);
+	if (!dns->stray) {
+		probe_end_silent(probe, DOING, " waiting for the answer");
+		return;
+	}
+	snprintf(waiting, sizeof(waiting), ", and %u replies did not answer the question",
+		 dns->stray);
 	probe_end_late(probe, DOING, waiting);
 }
 

@@ -575,10 +575,12 @@ static void late(struct probe *probe)
 	curl_off_t secured = 0;
 	const char *waiting;
 
+	if (!is_connected(http)) {
+		probe_end_silent(probe, "http", " connecting");
+		return;
+	}
 	curl_easy_getinfo(http->curl, CURLINFO_APPCONNECT_TIME_T, &secured);
-	if (!is_connected(http))
-		waiting = " connecting";
-	else if (is_tls(http) && !secured)
+	if (is_tls(http) && !secured)
 		waiting = " in the TLS handshake";
 	else if (!http->header_bytes)
 		waiting = " waiting for the answer";

@@ -87,6 +87,9 @@ int probe_begin_errno(struct probe *probe, const char *doing, int err);
 /* Ends it with "@doing timed out after 1003 ms@waiting", @waiting such as " waiting for the answer". */
 void probe_end_late(struct probe *probe, const char *doing, const char *waiting);
 
+/* The same where nothing came back from the backend: in a tunnel, that has reasons of its own. */
+void probe_end_silent(struct probe *probe, const char *doing, const char *waiting);
+
 /* --------------------------------------------------------------------------- sockets and texts */
 
 /* A non-blocking socket of the family of @target's address and with its mark; or -errno. */

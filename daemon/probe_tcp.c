@@ -70,7 +70,7 @@ static int start(struct probe *probe)
 
 static void late(struct probe *probe)
 {
-	probe_end_late(probe, DOING, "");
+	probe_end_silent(probe, DOING, "");
 }
 
 static void stop(struct probe *probe)

@@ -66,6 +66,8 @@ int probe_tunnels_prepare(struct probe_tunnels *t, sd_event *event, const struct
 	err = check_vips(model, diag);
 	if (!err && !t->path)
 		err = probe_path_new(&t->path, event, diag);
+	if (!err && !t->sizes)
+		err = tunnel_sizes_new(&t->sizes, event);
 	if (err)
 		return err;
 	err = probe_path_use_ports(t->path, ports, n_ports);
@@ -108,6 +110,85 @@ static void set_tunnel(struct probe_tunnels *t, uint32_t number, const struct de
 			    b->backend->name, b->pool->name, strerror(-err));
 }
 
+/* ----------------------------------------------------------------------------------------- sizes */
+
+#define FULL 1500u /* what clients on Ethernet send */
+
+/* Where the tunnel's own device takes less, the data path tells clients, and nothing gets lost. */
+static unsigned int full_size(const struct sluice_backend *record)
+{
+	static const unsigned int overheads[] = {
+		[SLUICE_ENCAP_IP4] = 20,
+		[SLUICE_ENCAP_IP6] = 40,
+		[SLUICE_ENCAP_GUE4] = 28,
+		[SLUICE_ENCAP_GUE6] = 48,
+	};
+	unsigned int fits = record->mtu - overheads[record->encap];
+
+	return record->mtu && fits < FULL ? fits : FULL;
+}
+
+/* A VIP whose probes go into the tunnels of @pool; NULL: none. */
+static const struct model_vip *find_vip(const struct model *model, const struct model_pool *pool)
+{
+	for (size_t i = 0; i < model->n_vips; i++) {
+		const struct model_vip *vip = &model->vips[i];
+
+		if (vip->pool == pool)
+			return vip;
+		for (size_t t = 0; t < vip->n_targets; t++)
+			if (!vip->targets[t].backend && vip->targets[t].pool == pool)
+				return vip;
+	}
+	return NULL;
+}
+
+/* Can packets be sent into its tunnel, and does somebody count on it? */
+static bool is_ready(const struct desired_backend *b)
+{
+	return !b->leaving && uses_tunnel(b->pool) && b->state != MODEL_STATE_DISABLED &&
+	       b->record.flags & SLUICE_BACKEND_NEXTHOP && b->record.encap <= SLUICE_ENCAP_GUE6 &&
+	       b->record.encap != SLUICE_ENCAP_NONE;
+}
+
+static void follow_sizes(struct probe_tunnels *t, const struct desired *desired,
+			 const uint32_t *backend_ids)
+{
+	_cleanup_(freep) struct tunnel_sizes_target *list =
+		calloc(desired->n_backends + 1, sizeof(*list));
+	const struct model_pool *pool = NULL;
+	const struct model_vip *vip = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; list && i < desired->n_backends; i++) {
+		const struct desired_backend *b = &desired->backends[i];
+
+		if (b->pool != pool)
+			vip = find_vip(desired->model, b->pool);
+		pool = b->pool;
+		if (!vip || !is_ready(b) || !probe_tunnels_mark(t, backend_ids[i]))
+			continue;
+		list[n++] = (struct tunnel_sizes_target){
+			.id = backend_ids[i],
+			.backend = b->backend->name,
+			.pool = pool->name,
+			.leads = b->record,
+			.how = {vip->prefix.addr, vip->port ? vip->port : pool->check.port,
+				probe_tunnels_mark(t, backend_ids[i]), full_size(&b->record)},
+		};
+	}
+	if (!list || tunnel_sizes_follow(t->sizes, list, n))
+		log_warning("sizes of tunnels are not looked at: no memory");
+}
+
+bool probe_tunnels_size(const struct probe_tunnels *t, uint32_t id, unsigned int *carried,
+			unsigned int *full)
+{
+	return t->sizes && tunnel_sizes_of(t->sizes, id, carried, full);
+}
+
+/* -------------------------------------------------------------------------------------- following */
+
 void probe_tunnels_follow(struct probe_tunnels *t, const struct desired *desired,
 			  const uint32_t *backend_ids)
 {
@@ -128,6 +209,7 @@ void probe_tunnels_follow(struct probe_tunnels *t, const struct desired *desired
 		probe_path_clear(t->path, number);
 		t->set[number] = (struct sluice_backend){0};
 	}
+	follow_sizes(t, desired, backend_ids);
 }
 
 uint32_t probe_tunnels_mark(const struct probe_tunnels *t, uint32_t id)
@@ -139,6 +221,7 @@ uint32_t probe_tunnels_mark(const struct probe_tunnels *t, uint32_t id)
 
 void probe_tunnels_fini(struct probe_tunnels *t)
 {
+	tunnel_sizes_free(t->sizes);
 	probe_path_free(t->path);
 	free(t->set);
 	*t = (struct probe_tunnels){0};

@@ -9,12 +9,14 @@
 #include "daemon/desired.h"
 #include "daemon/plan.h"
 #include "daemon/probe_path.h"
+#include "daemon/tunnel_sizes.h"
 
 /* All zero is an empty, valid one. */
 struct probe_tunnels {
 	struct probe_path *path;    /* NULL: no check goes through a tunnel */
 	struct sluice_backend *set; /* by number: what it leads to; encap NONE: nowhere */
 	uint32_t n;
+	struct tunnel_sizes *sizes; /* there with the path */
 };
 
 /* Does some VIP of @model have a check that goes through tunnels? */
@@ -33,6 +35,13 @@ void probe_tunnels_follow(struct probe_tunnels *tunnels, const struct desired *d
 
 /* The mark for probes of the backend with this id; 0: there is no tunnel to it. */
 uint32_t probe_tunnels_mark(const struct probe_tunnels *tunnels, uint32_t id);
+
+/*
+ * Bytes of the largest packet that the tunnel to the backend with this id was found to carry, at most
+ * *@full, which clients may send. false: not known.
+ */
+bool probe_tunnels_size(const struct probe_tunnels *tunnels, uint32_t id, unsigned int *carried,
+			unsigned int *full);
 
 /* Closes everything; empty afterwards. */
 void probe_tunnels_fini(struct probe_tunnels *tunnels);

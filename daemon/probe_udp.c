@@ -73,7 +73,7 @@ static int start(struct probe *probe)
 
 static void late(struct probe *probe)
 {
-	probe_end_late(probe, DOING, " waiting for a reply");
+	probe_end_silent(probe, DOING, " waiting for a reply");
 }
 
 static void stop(struct probe *probe)

@@ -34,7 +34,7 @@ static size_t count_down(const struct desired *desired)
 	size_t n = 0;
 
 	for (size_t i = 0; i < desired->n_backends; i++)
-		n += !desired->backends[i].up;
+		n += !desired->backends[i].well;
 	return n;
 }
 
@@ -149,16 +149,19 @@ static json_t *nexthop_document(const struct desired_backend *b)
 
 static const char *health_name(const struct desired_backend *b)
 {
-	return !b->judged ? "unchecked" : b->up ? "up" : "down";
+	return !b->judged ? "unchecked" : b->well ? "up" : "down";
 }
 
 static json_t *backend_document(const struct engine_view *view, size_t i, uint32_t flows)
 {
 	const struct desired_backend *b = &view->desired->backends[i];
 	struct sluice_backend_counters c = stats_backend(view->datapath, view->backend_ids[i]);
+	unsigned int carried = 0, full = 0; /* not known */
 	char text[ADDR_TEXT_MAX];
 
-	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:s, s:s, s:o, s:I, s:I, s:I}",
+	probe_tunnels_size(view->tunnels, view->backend_ids[i], &carried, &full);
+	return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:I, s:s, s:s, s:o, s:I, s:I, s:I, s:I, "
+			 "s:I}",
 			 "name", b->backend->name, "pool", b->pool->name, "address",
 			 addr_print(&b->backend->address, text), "id",
 			 (json_int_t)view->backend_ids[i], "state",
@@ -168,7 +171,8 @@ static json_t *backend_document(const struct engine_view *view, size_t i, uint32
 			 desired_source_name(b->weight_wished, b->weight_advised), "health",
 			 health_name(b), "nexthop", nexthop_document(b), "packets",
 			 (json_int_t)c.packets, "bytes", (json_int_t)c.bytes, "flows",
-			 (json_int_t)flows);
+			 (json_int_t)flows, "tunnel_carries", (json_int_t)carried, "tunnel_full",
+			 (json_int_t)full);
 }
 
 json_t *report_backends(const struct engine_view *view)

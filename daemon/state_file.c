@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "config/cleanup.h"
+#include "daemon/log.h"
 
 /* Where an entry stands. */
 struct state_entry {
@@ -109,6 +110,10 @@ static int read_json(const struct state_file *kind, const char *path, json_t **r
 	}
 	if (!json && json_error_code(&error) == json_error_out_of_memory)
 		return -ENOMEM;
+	if (!json && kind->lossy) {
+		log_warning("%s: %s; taken as missing, as after a power failure", path, error.text);
+		return 0;
+	}
 	if (!json) {
 		diag_add(diag, path, error.line > 0 ? error.line : 0, "%s; %s", error.text,
 			 kind->way_out);
@@ -149,35 +154,95 @@ int state_file_read(const struct state_file *file, const char *state_dir, void *
 
 /* ------------------------------------------------------------------------------------- writing */
 
-/* The file's text, which the caller frees; NULL: no memory. */
-static char *document_text(const struct state_file *file, json_t *list)
-{
-	_cleanup_(json_decrefp) json_t *root = NULL;
+struct state_writer {
+	char *dir;
+	char *path, *temporary;
+	FILE *out;
+	size_t n; /* entries */
+	int err;  /* the first one */
+};
 
-	if (list)
-		root = json_pack("{s:i, s:O}", "version", file->version, file->list, list);
-	return root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+static void writer_freep(struct state_writer **writer)
+{
+	state_writer_free(*writer);
 }
 
-/* Writes @text to a new file @path, down to the disk. 0 or -errno. */
-static int write_text(const char *path, const char *text)
+void state_writer_free(struct state_writer *w)
 {
-	_cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-	size_t left = strlen(text);
+	if (!w)
+		return;
+	if (w->out) {
+		fclose(w->out);
+		unlink(w->temporary);
+	}
+	free(w->dir);
+	free(w->path);
+	free(w->temporary);
+	free(w);
+}
 
+static int say_unwritten(const char *path, int err, struct diag *diag)
+{
+	if (err == -ENOMEM)
+		diag_add(diag, path, 0, "no memory to write it");
+	else
+		diag_add(diag, path, 0,
+			 "cannot be written: %s; make room or rights, or set state_dir to another "
+			 "directory",
+			 strerror(-err));
+	return err;
+}
+
+/* 0 or -errno. */
+static int open_temporary(struct state_writer *w, const struct state_file *file)
+{
+	int fd;
+
+	if (mkdir(w->dir, 0750) != 0 && errno != EEXIST)
+		return -errno;
+	fd = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return -errno;
-	while (left > 0) {
-		ssize_t n = write(fd, text, left);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text += n;
-		left -= n;
+	w->out = fdopen(fd, "w");
+	if (!w->out) {
+		close(fd);
+		unlink(w->temporary);
+		return -ENOMEM;
 	}
-	return fsync(fd) == 0 ? 0 : -errno;
+	fprintf(w->out, "{\"version\": %d, \"%s\": [", file->version, file->list);
+	return 0;
+}
+
+int state_writer_new(struct state_writer **out, const struct state_file *file,
+		     const char *state_dir, struct diag *diag)
+{
+	_cleanup_(writer_freep) struct state_writer *w = calloc(1, sizeof(*w));
+	int err;
+
+	if (!w || !(w->dir = strdup(state_dir)))
+		return say_unwritten(state_dir, -ENOMEM, diag);
+	if (asprintf(&w->path, "%s/%s", state_dir, file->name) < 0)
+		w->path = NULL;
+	if (asprintf(&w->temporary, "%s/%s.new", state_dir, file->name) < 0)
+		w->temporary = NULL;
+	if (!w->path || !w->temporary)
+		return say_unwritten(state_dir, -ENOMEM, diag);
+	err = open_temporary(w, file);
+	if (err)
+		return say_unwritten(w->path, err, diag);
+	*out = TAKE(w);
+	return 0;
+}
+
+void state_writer_add(struct state_writer *w, json_t *entry)
+{
+	_cleanup_(json_decrefp) json_t *owned = entry;
+	_cleanup_(freep) char *text = entry ? json_dumps(entry, 0) : NULL;
+
+	if (!text && !w->err)
+		w->err = -ENOMEM;
+	if (text)
+		fprintf(w->out, "%s\n  %s", w->n++ ? "," : "", text);
 }
 
 /* Brings a rename in @dir to the disk. 0 or -errno. */
@@ -188,36 +253,49 @@ static int sync_directory(const char *dir)
 	return fd >= 0 && fsync(fd) == 0 ? 0 : -errno;
 }
 
+/* 0 or -errno. */
+static int close_temporary(struct state_writer *w, bool sync)
+{
+	int err = w->err;
+
+	fputs("\n]}", w->out);
+	errno = EIO;
+	if (!err && (fflush(w->out) != 0 || ferror(w->out)))
+		err = -errno;
+	if (!err && sync && fsync(fileno(w->out)) != 0)
+		err = -errno;
+	if (fclose(TAKE(w->out)) != 0 && !err)
+		err = -errno;
+	return err;
+}
+
+int state_writer_end(struct state_writer *writer, bool sync, struct diag *diag)
+{
+	_cleanup_(writer_freep) struct state_writer *w = writer;
+	int err = close_temporary(w, sync);
+
+	if (!err && rename(w->temporary, w->path) != 0)
+		err = -errno;
+	if (err)
+		unlink(w->temporary);
+	else if (sync)
+		err = sync_directory(w->dir);
+	return err ? say_unwritten(w->path, err, diag) : 0;
+}
+
 int state_file_write(const struct state_file *file, const char *state_dir, json_t *list,
 		     struct diag *diag)
 {
-	_cleanup_(freep) char *text = document_text(file, list);
-	_cleanup_(freep) char *path = NULL, *temporary = NULL;
-	int err = 0;
+	struct state_writer *w;
+	json_t *entry;
+	size_t i;
+	int err = state_writer_new(&w, file, state_dir, diag);
 
-	if (asprintf(&path, "%s/%s", state_dir, file->name) < 0)
-		path = NULL;
-	if (asprintf(&temporary, "%s/%s.new", state_dir, file->name) < 0)
-		temporary = NULL;
-	if (!text || !path || !temporary) {
-		diag_add(diag, NULL, 0, "%s/%s: no memory to write it", state_dir, file->name);
-		return -ENOMEM;
-	}
-
-	if (mkdir(state_dir, 0750) != 0 && errno != EEXIST)
-		err = -errno;
-	if (!err)
-		err = write_text(temporary, text);
-	if (!err && rename(temporary, path) != 0)
-		err = -errno;
 	if (err)
-		unlink(temporary);
-	else
-		err = sync_directory(state_dir);
-	if (err)
-		diag_add(diag, path, 0,
-			 "cannot be written: %s; make room or rights, or set state_dir to another "
-			 "directory",
-			 strerror(-err));
-	return err;
+		return err;
+	if (!list)
+		w->err = -ENOMEM;
+	json_array_foreach (list, i, entry)
+		state_writer_add(w, json_incref(entry));
+	return state_writer_end(w, true, diag);
 }

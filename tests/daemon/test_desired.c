@@ -865,7 +865,7 @@ static void a_ring_of_a_pool_in_sources_moves_by_itself(void **state)
 
 /* ---------------------------------------------------------------------------------------- health */
 
-/* "www a" of these are down for the VIP, "www b~" only just up; "!": only just down, "`": briefly. */
+/* "www a" of these are down for the VIP, "www b~" only just up; "!": only just down, "`": briefly, "?": new. */
 static const char *const *ailments;
 
 static struct desired_health health(const void *ctx, const struct model_vip *vip,
@@ -885,6 +885,7 @@ static struct desired_health health(const void *ctx, const struct model_vip *vip
 		found.up = strchr(name, '~');
 		found.recent = strpbrk(name, "~!`");
 		found.brief = strchr(name, '`');
+		found.unproven = strchr(name, '?');
 	}
 	return found;
 }
@@ -1102,6 +1103,42 @@ static void too_few_that_are_up_are_a_panic(void **state)
 	}
 }
 
+/* Weights: a 100, b 100, c 300. */
+static void new_ones_are_no_reason_for_a_panic(void **state)
+{
+	static const struct {
+		const char *ill[4];
+		unsigned int panic;
+		const char *up, *used; /* of a, b and c; only because of a panic */
+	} cases[] = {
+		{{"www c?"}, 100, "ab", ""},
+		{{"www a", "www c?"}, 50, "b", ""},
+		{{"www a", "www c?"}, 51, "b", "a"},
+		{{"www a", "www b", "www c?"}, 1, "", "abc"}, /* there is nobody else */
+		{{"www a", "www b", "www c?"}, 0, "", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(cases); i++) {
+		const uint8_t *standing;
+
+		setup(NULL);
+		load_judged(A ", " B ", " C_IS(HEAVY), "");
+		lab.model->pools[0].panic = cases[i].panic;
+		build_ill(cases[i].ill);
+		standing = lab.desired->vips[0].owners.standing;
+		for (int m = 0; m < 3; m++) {
+			bool used = strchr(cases[i].used, 'a' + m);
+			bool up = used || strchr(cases[i].up, 'a' + m);
+
+			if (!(standing[m] & OWNERS_UP) == up ||
+			    !(standing[m] & OWNERS_PANIC) == used)
+				fail_msg("case %zu: %c is %x", i, 'a' + m, standing[m]);
+		}
+		teardown(NULL);
+	}
+}
+
 static void a_backend_used_in_panic_serves(void **state)
 {
 	(void)state;
@@ -1109,6 +1146,8 @@ static void a_backend_used_in_panic_serves(void **state)
 	lab.model->pools[0].panic = 50;
 	build_ill(ILL("www a", "www b", "api a", "api b"));
 	assert_true(serves(0) && serves(1) && serves(2));
+	assert_false(lab.desired->backends[0].well); /* as people are told */
+	assert_true(lab.desired->backends[2].well);
 	assert_in_range(led_to(&lab.desired->vips[0].owners, 0), 1300, 1400);
 }
 
@@ -1407,6 +1446,7 @@ int main(void)
 		TEST(pools_in_sources_are_judged_too),
 		TEST(what_happened_lately_is_in_the_standing),
 		cmocka_unit_test(too_few_that_are_up_are_a_panic),
+		cmocka_unit_test(new_ones_are_no_reason_for_a_panic),
 		TEST(a_backend_used_in_panic_serves),
 		TEST(a_ring_may_be_built_anew_without_those_that_are_down),
 		TEST(old_owners_that_are_down_get_no_flows_back),

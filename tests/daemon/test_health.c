@@ -623,16 +623,13 @@ static void asks_known_ones_within_their_interval(void **state)
 
 #define MANY 10000
 
-static void spreads_ten_thousand_streams(void **state)
+static const char *many_text(void)
 {
 	static char text[262144];
-	static unsigned int buckets[200]; /* of 10 ms, of the last interval */
 	size_t len = (size_t)snprintf(text, sizeof(text),
 				      ETH0 "pools = ( { name = 'web'; check = "
 					   "{ " TCP " }; backends = ( ");
-	unsigned int most = 0;
 
-	(void)state;
 	for (int i = 0; i < 1000; i++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len,
 					"%s{ name = 'b%d'; address = '10.0.%d.%d'; id = %d; }",
@@ -644,7 +641,16 @@ static void spreads_ten_thousand_streams(void **state)
 					"protocol = 'tcp'; pool = 'web'; }",
 					i ? ", " : "", i, i + 1);
 	snprintf(text + len, sizeof(text) - len, " );\n");
-	follow(text);
+	return text;
+}
+
+static void spreads_ten_thousand_streams(void **state)
+{
+	static unsigned int buckets[200]; /* of 10 ms, of the last interval */
+	unsigned int most = 0;
+
+	(void)state;
+	follow(many_text());
 	assert_int_equal(health->set.keys.n, MANY);
 	run(60 * SECOND);
 	fake.started = note_start;
@@ -1130,6 +1136,8 @@ static void remembers_over_a_restart(void **state)
 	run(20 * SECOND);
 	since = view_of("www", "web", "b").since;
 	restart(SIMPLE(A ", " B ", " C));
+	assert_int_equal(view_of("www", "web", "a").before_s, 0);
+	assert_int_equal(view_of("www", "web", "b").before_s, 0); /* it was never seen up */
 	assert_string_equal(word_of("www", "a"), "up");
 	assert_string_equal(word_of("www", "b"), "down");
 	assert_string_equal(word_of("www", "c"), "unknown");
@@ -1163,6 +1171,60 @@ static void remembers_what_an_agent_asked_for(void **state)
 	view = view_of("www", "web", "a");
 	assert_true(view.drain && view.up);
 	assert_int_equal(view.weight_percent, 30);
+}
+
+/* What turned is recent still, and those that served meanwhile have to be looked after. */
+static void remembers_that_one_turned(void **state)
+{
+	(void)state;
+	follow(SIMPLE(A ", " B));
+	run(20 * SECOND);
+	answer(2, JUDGE_FAILURE, "no");
+	run(20 * SECOND);
+	assert_in_range(view_of("www", "web", "b").before_s, 1, 60);
+	restart(SIMPLE(A ", " B));
+	assert_int_equal(view_of("www", "web", "a").before_s, 0);
+	assert_in_range(view_of("www", "web", "b").before_s, 1, 60);
+}
+
+/* As a power failure leaves it. */
+static void takes_a_file_that_is_no_json_as_missing(void **state)
+{
+	static const char *const texts[] = {"", "{\"version\": 1, \"backends\": [\n  {\"addr"};
+
+	(void)state;
+	for (size_t i = 0; i < N(texts); i++) {
+		follow(SIMPLE(A));
+		run(20 * SECOND);
+		close_health();
+		load_text_write("state/health.json", texts[i]);
+		open_health();
+		follow(SIMPLE(A));
+		assert_string_equal(word_of("www", "a"), "unknown");
+	}
+}
+
+/* Many are written in slices, which changes and reloads may come in between. */
+static void writes_many_in_slices(void **state)
+{
+	_cleanup_(json_decrefp) json_t *root = NULL;
+	struct stat st;
+
+	(void)state;
+	follow(many_text());
+	run(4 * SECOND);
+	assert_int_equal(unlink("state/health.json"), 0);
+	health->save_us = clock_us;
+	health_turn(health);
+	assert_non_null(health->writer);
+	assert_int_equal(health->n_saved, HEALTH_SLICE);
+	assert_int_equal(stat("state/health.json", &st), -1);
+	follow(many_text()); /* begins anew */
+	assert_null(health->writer);
+	run(4 * SECOND);
+	assert_null(health->writer);
+	root = json_load_file("state/health.json", 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(root, "backends")), MANY);
 }
 
 /* A crash loses a second at most, and what does not change is not written again. */
@@ -1358,6 +1420,9 @@ int main(void)
 		UNIT(takes_what_served_without_a_check_as_up),
 		UNIT(remembers_over_a_restart),
 		UNIT(remembers_what_an_agent_asked_for),
+		UNIT(remembers_that_one_turned),
+		UNIT(takes_a_file_that_is_no_json_as_missing),
+		UNIT(writes_many_in_slices),
 		UNIT(writes_what_changed_soon_and_once),
 		UNIT(refuses_a_file_that_it_did_not_write),
 		UNIT(reports_all_of_a_stream),

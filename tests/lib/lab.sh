@@ -367,7 +367,15 @@ lab_nginx()
 			}
 		}
 	EOF
-	lab_spawn "web$i" "nginx-$i" nginx -e stderr -c "$dir/nginx.conf"
+	lab_nginx_start "$i"
+}
+
+# lab_nginx_start N: again, after its end.
+lab_nginx_start()
+{
+	local i=$1
+
+	lab_spawn "web$i" "nginx-$i" nginx -e stderr -c "$LAB/nginx-$i/nginx.conf"
 	lab_wait_for 30 lab_in "web$i" curl -so /dev/null "http://$LAB_VIP/" ||
 		lab_log_fail "nginx-$i"
 }
@@ -569,7 +577,8 @@ lab_settings()
 }
 
 # lab_config [SETTINGS...]: the config with one backend per argument, its settings being the
-# argument; without arguments all backends have the defaults. LAB_MORE goes in front.
+# argument; without arguments all backends have the defaults. LAB_MORE goes in front, LAB_WWW into the
+# VIP; LAB_VIPS are more of them.
 lab_config()
 {
 	local i n comma=""
@@ -595,7 +604,7 @@ lab_config()
 		  } );
 		vips = (
 		  { name = "www"; pool = "web";
-		    address = "$LAB_VIP"; port = 80; protocol = "tcp"; } );
+		    address = "$LAB_VIP"; port = 80; protocol = "tcp";${LAB_WWW:+ $LAB_WWW} }${LAB_VIPS:+, $LAB_VIPS} );
 	EOF
 }
 
