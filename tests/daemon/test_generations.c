@@ -1366,8 +1366,8 @@ static void file_with_all_fields_is_read(void **state)
 		", \"pool\": \"api\", \"epoch\": 0, \"leave\": 6, \"now\": " NOW
 		", \"old\": " RING("v2", "65537",
 				   "[{" WEB_A ", \"hint\": 65535, \"disabled\": true, \"gone\": "
-					      "true}]") ", \"soonest\": 6, \"limit\": 7, "
-							"\"back\": false")));
+				   "true}]") ", \"soonest\": 6, \"limit\": 7, "
+					     "\"back\": false")));
 	load(&g);
 	assert_ring(&g, "www", NULL, "\x01");
 	assert_ring(&g, "www", "api", "\x01 <- \x01:1*, 5 6 7 leave 6");
