@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 
 BUILD=${SLUICE_BUILD:-$PWD/build}
-seconds=${FLOW_MODEL_S:-8}
+seconds=${FLOW_MODEL_S:-15}
 seed=${FLOW_MODEL_SEED:-$(date +%s)}
 
 for options in "" "--helper" "--balancers 3 --helper" "--balancers 3 --helper --orderly"; do
