@@ -348,30 +348,33 @@ void stream_set_fini(struct stream_set *set)
 }
 
 /*
- * A probe under way has the check of the model before, so it is given up. One that waits has a time
- * already, and keeps it.
+ * A probe under way that has the check of another model is given up; else it goes on, so that changes in a
+ * row do not hinder those that take long. One that waits has a time already, and keeps it.
  */
 static void enter(struct health *h, struct stream *stream, const struct stream_user *users,
-		  size_t n_users, uint64_t now_us)
+		  size_t n_users, bool same_model, uint64_t now_us)
 {
 	bool waits = stream->place;
 
-	probe_cancel(TAKE(stream->probe));
 	stream->users = users;
 	stream->n_users = n_users;
 	stream->check = &users[0].pool->check;
+	if (stream->probe && same_model)
+		return;
+	probe_cancel(TAKE(stream->probe));
 	if (!waits)
 		schedule_first(h, stream, now_us);
 	schedule_push(&h->set.heap, stream);
 }
 
-static void enter_all(struct health *h, const struct builder *b)
+static void enter_all(struct health *h, const struct builder *b, bool same_model)
 {
 	uint64_t now_us = health_now_us();
 	size_t first = 0;
 
 	for (size_t i = 0; i < h->set.keys.n; i++) {
-		enter(h, h->set.list[i], &h->set.users[first], b->ends[i] - first, now_us);
+		enter(h, h->set.list[i], &h->set.users[first], b->ends[i] - first, same_model,
+		      now_us);
 		first = b->ends[i];
 	}
 }
@@ -386,7 +389,7 @@ int health_follow(struct health *health, const struct model *model, const struct
 		fini_but_for(&b.set, &health->set);
 	} else {
 		health->set = b.set;
-		enter_all(health, &b);
+		enter_all(health, &b, before.model == model);
 		fini_but_for(&before, &health->set);
 		stream_memories_fini(&health->memories);
 		health_entered(health);
