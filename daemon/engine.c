@@ -22,6 +22,7 @@ struct engine {
 	struct generations generations;
 	struct health *health;
 	struct probe_tunnels tunnels;
+	bool unwritten;         /* the moves in force could not be written down */
 	int64_t health_settles; /* when the next thing that health did has settled */
 	int64_t grace;          /* until then, backends of which nothing is known count as up */
 	struct desired *desired;
@@ -45,6 +46,7 @@ struct candidate {
 	generations_settles_fn *settles; /* which moves end; NULL: none */
 	void *ctx;
 	bool dismisses; /* backends that the model has no more lose their flows */
+	bool unasked;   /* nobody asks for it: it cannot be refused */
 };
 
 /* ------------------------------------------------------------------------------------ the parts */
@@ -277,19 +279,25 @@ static bool same_moves(const struct generations *a, const struct generations *b)
 /*
  * Writes down what is about to be in force, before packets meet it: a daemon that dies in between, and
  * comes back with another config, must know whose the flows are that began meanwhile. 0, or -errno with a
- * message; at start it is only logged, since the packets go on as they did.
+ * message. At start it is only logged, since the packets go on as they did, and where nobody asks: a
+ * backend that is down must not wait for room on a disk.
  */
-static int note_generations(struct engine *e, const struct model *model,
+static int note_generations(struct engine *e, const struct candidate *c,
 			    const struct generations *next, struct diag *diag)
 {
 	_cleanup_(diag_fini) struct diag unsaved = {0};
+	bool same = same_moves(&e->generations, next);
+	bool must = e->model && !c->unasked && !same;
+	int err;
 
-	if (same_moves(&e->generations, next))
+	if (same && !e->unwritten)
 		return 0;
-	if (e->model)
-		return generations_save(next, model->state_dir, diag);
-	if (generations_save(next, model->state_dir, &unsaved))
+	err = generations_save(next, c->model->state_dir, must ? diag : &unsaved);
+	if (err && must)
+		return err;
+	if (err && !e->unwritten)
 		log_diag(LOG_LEVEL_WARNING, &unsaved);
+	e->unwritten = err;
 	return 0;
 }
 
@@ -383,7 +391,7 @@ static int bring_into_force(struct engine *e, const struct candidate *c,
 	if (!err)
 		err = make_desired(e, c, &wishes, &next, &desired);
 	if (!err)
-		err = note_generations(e, c->model, &next, diag);
+		err = note_generations(e, c, &next, diag);
 	if (!err)
 		err = write_maps(e, c, desired, &plan, diag);
 	if (err) {
@@ -434,7 +442,7 @@ static void refresh(void *ctx)
 {
 	_cleanup_(diag_fini) struct diag diag = {0};
 	struct engine *e = ctx;
-	struct candidate c = {.model = e->model, .wishes = &e->wishes};
+	struct candidate c = {.model = e->model, .wishes = &e->wishes, .unasked = true};
 
 	if (e->model && bring_into_force(e, &c, NULL, &diag))
 		log_diag(LOG_LEVEL_ERROR, &diag);
@@ -515,6 +523,7 @@ static int on_settle_timer(sd_event_source *source, uint64_t usec, void *ctx)
 		.wishes = &e->wishes,
 		.settles = is_due,
 		.ctx = &look,
+		.unasked = true,
 	};
 	bool due = false, left = generations_next_leave(&e->generations) <= time(NULL);
 

@@ -1111,6 +1111,32 @@ static void a_move_that_sends_no_one_away_ends_when_no_flow_needs_it(void **stat
 	assert_int_equal(engine_purge_flows(lab.engine, a), 1);
 }
 
+/* Time does not wait for a state directory that can be written to, and what is missing is written later. */
+static void those_who_left_are_gone_though_it_cannot_be_written_down(void **state)
+{
+	static const char two[] =
+		"settle_s = 1;\n" CONFIG(V0, POOL("web", TWO), VIP("www", 80, "web"));
+	struct timespec begin_ts, now;
+	uint32_t c;
+
+	(void)state;
+	start("settle_s = 1;\n" CONFIG(V0, POOL("web", TWO ", " BACKEND("c", 3, "")),
+				       VIP("www", 80, "web")));
+	c = id_of("web", "c");
+	reload(two);
+	netns_run("mv %s %s.away; touch %s", lab.state_dir, lab.state_dir, lab.state_dir);
+	clock_gettime(CLOCK_MONOTONIC, &begin_ts);
+	do {
+		assert_true(sd_event_run(lab.event, 50000) >= 0);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (record_of(c).encap && now.tv_sec - begin_ts.tv_sec < PATIENCE_S);
+	assert_int_equal(record_of(c).encap, SLUICE_ENCAP_NONE);
+	netns_run("rm %s; mv %s.away %s", lab.state_dir, lab.state_dir, lab.state_dir);
+	netns_run("! grep -q gone %s/generations.json", lab.state_dir);
+	reload(two);
+	netns_run("grep -q gone %s/generations.json", lab.state_dir);
+}
+
 /* The move goes on: a flow of long ago may be with a slot that has moved. */
 static void those_who_left_are_gone_after_settle_s(void **state)
 {
@@ -1290,6 +1316,7 @@ int main(void)
 		TEST(a_backend_that_comes_back_while_it_leaves_is_the_same),
 		TEST(a_move_that_sends_no_one_away_ends_when_no_flow_needs_it),
 		TEST(those_who_left_are_gone_after_settle_s),
+		TEST(those_who_left_are_gone_though_it_cannot_be_written_down),
 		TEST(a_backend_that_was_disabled_and_removed_stays_out),
 		TEST(another_feature_takes_another_program),
 		TEST(a_refused_reload_leaves_the_features),
