@@ -23,6 +23,8 @@ struct engine {
 	struct health *health;
 	struct probe_tunnels tunnels;
 	bool unwritten;         /* the moves in force could not be written down */
+	int64_t looked;         /* when health was last looked at */
+	int64_t clock_ahead;    /* of the time since boot, in seconds */
 	int64_t health_settles; /* when the next thing that health did has settled */
 	int64_t grace;          /* until then, backends of which nothing is known count as up */
 	struct desired *desired;
@@ -140,6 +142,7 @@ static int make_desired(struct engine *e, const struct candidate *c, const struc
 		.rings = &e->rings,
 	};
 
+	e->looked = advice.now;
 	return ports ? desired_build(out, &input) : -ENOMEM;
 }
 
@@ -198,6 +201,7 @@ static int write_maps(struct engine *e, const struct candidate *c, const struct 
 /* -------------------------------------------------------------------------------- the transaction */
 
 #define SETTLE_LOOK_S 5 /* how often is looked whether a move may end early */
+#define CLOCK_SLACK_S 2 /* by which the clock may seem to be set */
 
 static int on_settle_timer(sd_event_source *source, uint64_t usec, void *ctx);
 
@@ -216,7 +220,9 @@ static void arm_settle_timer(struct engine *e)
 	if (limit != INT64_MAX && limit > now + SETTLE_LOOK_S)
 		limit = now + SETTLE_LOOK_S;
 	if (e->model) {
+		/* What ended since the state in force was made is not in it. */
 		advice = advice_now(e, e->model);
+		advice.now = e->looked;
 		e->health_settles = advice_next(&advice, e->model);
 		if (e->health_settles < limit)
 			limit = e->health_settles;
@@ -357,6 +363,28 @@ static int make_wishes(struct engine *e, const struct candidate *c, struct wishe
 	return err ? err : advice_wishes(out, &advice, c->wishes, c->model);
 }
 
+/* How far the clock is ahead of the time since boot, which nobody sets. */
+static int64_t clock_ahead(void)
+{
+	struct timespec booted;
+
+	clock_gettime(CLOCK_BOOTTIME, &booted);
+	return time(NULL) - booted.tv_sec;
+}
+
+/* When the clock was set, moves go on as long as they would have. */
+static void follow_clock(struct engine *e)
+{
+	int64_t ahead = clock_ahead(), by = ahead - e->clock_ahead;
+
+	if (by >= -CLOCK_SLACK_S && by <= CLOCK_SLACK_S)
+		return;
+	e->clock_ahead = ahead;
+	generations_shift(&e->generations, by);
+	e->unwritten = true;
+	log_info("the clock was set by %lld s", (long long)by);
+}
+
 /* The generations for the candidate, without the moves that end. */
 static int make_generations(struct engine *e, const struct candidate *c,
 			    const struct wishes *wishes, struct generations *out)
@@ -383,6 +411,7 @@ static int bring_into_force(struct engine *e, const struct candidate *c,
 	_cleanup_(plan_freep) struct plan *plan = NULL;
 	int err = make_wishes(e, c, &wishes);
 
+	follow_clock(e);
 	ring_cache_begin(&e->rings);
 	if (!err)
 		err = make_generations(e, c, &wishes, &next);
@@ -525,10 +554,12 @@ static int on_settle_timer(sd_event_source *source, uint64_t usec, void *ctx)
 		.ctx = &look,
 		.unasked = true,
 	};
-	bool due = false, left = generations_next_leave(&e->generations) <= time(NULL);
+	bool due = false, left;
 
 	(void)source;
 	(void)usec;
+	follow_clock(e);
+	left = generations_next_leave(&e->generations) <= time(NULL);
 	for (size_t i = 0; i < e->generations.n && !due; i++)
 		due = e->generations.vips[i].moving && is_due(&look, &e->generations.vips[i]);
 	if ((due || left || e->health_settles <= time(NULL)) &&
@@ -641,6 +672,7 @@ static int start(struct engine *e, sd_event *event, struct model *model, struct 
 	int err = wishes_load(&e->wishes, model->state_dir, diag);
 
 	e->event = event;
+	e->clock_ahead = clock_ahead();
 	e->grace = grace_of(model, time(NULL));
 	if (!err)
 		err = health_new(&e->health, event, model->state_dir, refresh, mark, e, diag);

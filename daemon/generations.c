@@ -556,6 +556,26 @@ bool generations_settle(struct generations *generations, const char *vip, int64_
 	return generations_settle_those(generations, is_named_or_due, &naming);
 }
 
+static int64_t shifted(int64_t at, int64_t by)
+{
+	return at > -by ? at + by : 0;
+}
+
+void generations_shift(struct generations *generations, int64_t by)
+{
+	for (size_t i = 0; i < generations->n; i++) {
+		struct generation_vip *v = &generations->vips[i];
+
+		v->since = shifted(v->since, by);
+		if (!v->moving)
+			continue;
+		if (v->leave != INT64_MAX)
+			v->leave = shifted(v->leave, by);
+		v->soonest = shifted(v->soonest, by);
+		v->limit = shifted(v->limit, by);
+	}
+}
+
 static bool is_in_model(const struct model *model, const struct generation_member *member)
 {
 	const struct model_pool *pool = model_find_pool(model, member->pool);

@@ -119,6 +119,9 @@ bool generations_settle_those(struct generations *generations, generations_settl
  */
 bool generations_settle(struct generations *generations, const char *vip, int64_t now);
 
+/* The clock was set by so many seconds, back if negative: all moves go on as long as they would have. */
+void generations_shift(struct generations *generations, int64_t by);
+
 /* When the next one reaches its limit or loses those who left, seconds since the epoch; INT64_MAX: never. */
 int64_t generations_next_limit(const struct generations *generations);
 

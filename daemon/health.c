@@ -228,6 +228,8 @@ void health_take(struct stream *stream, const struct probe_report *report)
 	struct judge before = state->judge;
 	int64_t now = time(NULL);
 
+	if (state->since > now)
+		state->since = now; /* the clock was set back */
 	keep_result(stream, report, now);
 	say_own_error(stream, report);
 	snprintf(state->reason, sizeof(state->reason), "%s", report->reason);

@@ -58,6 +58,18 @@ static struct lab {
 	uint64_t slots;
 } lab;
 
+static time_t clock_set_by; /* seconds */
+
+time_t time(time_t *out)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (out)
+		*out = now.tv_sec + clock_set_by;
+	return now.tv_sec + clock_set_by;
+}
+
 /* ------------------------------------------------------------------------------------- helpers */
 
 static int setup(void **state)
@@ -73,6 +85,7 @@ static int setup(void **state)
 		  "	ip link set p$i up\n"
 		  "done");
 	lab = (struct lab){0};
+	clock_set_by = 0;
 	n++;
 	snprintf(lab.config, sizeof(lab.config), "%s/%u.conf", netns_dir(), n);
 	snprintf(lab.pin_dir, sizeof(lab.pin_dir), "%s/bpf/sluice", netns_dir());
@@ -1008,6 +1021,31 @@ static void a_restart_goes_on_with_a_move(void **state)
 	assert_in_range(count_words(SLUICE_SLOT(b, b, false)), 3000, 3140);
 }
 
+static void a_clock_that_is_set_does_not_end_a_move_nor_make_it_long(void **state)
+{
+	static const time_t days[] = {86400, -86400, 0};
+	const struct generation_vip *v;
+
+	(void)state;
+	start(plain);
+	order(ENGINE_DRAIN, "a", NULL, 0);
+	for (size_t i = 0; i < N(days); i++) {
+		clock_set_by = days[i];
+		order(ENGINE_WEIGHT, "b", NULL, 300 + (unsigned int)i);
+		assert_true(moves("www"));
+		v = generations_find(lab.view.generations, "www", NULL);
+		assert_int_equal(v->old.n_members, 2);
+		assert_int_equal(v->old.members[1].weight, 100);
+		assert_in_range(v->leave - time(NULL), 200, 310);
+		assert_in_range(v->limit - time(NULL), 3500, 3610);
+		/* A restart finds it as it was left. */
+		stop();
+		start(plain);
+		v = generations_find(lab.view.generations, "www", NULL);
+		assert_in_range(v->leave - time(NULL), 200, 310);
+	}
+}
+
 static const char only_a[] = CONFIG(V0, POOL("web", BACKEND("a", 1, "")), VIP("www", 80, "web"));
 
 static struct sluice_backend record_of(uint32_t id)
@@ -1312,6 +1350,7 @@ int main(void)
 		TEST(a_drained_backend_serves_its_flows_until_they_have_settled),
 		TEST(settling_a_vip_that_is_not_there_is_refused),
 		TEST(a_restart_goes_on_with_a_move),
+		TEST(a_clock_that_is_set_does_not_end_a_move_nor_make_it_long),
 		TEST(a_removed_backend_stays_until_its_flows_have_settled),
 		TEST(a_backend_that_comes_back_while_it_leaves_is_the_same),
 		TEST(a_move_that_sends_no_one_away_ends_when_no_flow_needs_it),

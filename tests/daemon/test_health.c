@@ -1210,6 +1210,16 @@ static void remembers_that_one_turned(void **state)
 }
 
 /* As a power failure leaves it. */
+static void notes_that_the_clock_was_set_back(void **state)
+{
+	(void)state;
+	follow(SIMPLE(A));
+	run(20 * SECOND);
+	health->set.list[0]->state.since = time(NULL) + 86400;
+	run(5 * SECOND);
+	assert_true(view_of("www", "web", "a").since <= time(NULL));
+}
+
 static void takes_a_file_that_is_no_json_as_missing(void **state)
 {
 	static const char *const texts[] = {"", "{\"version\": 1, \"backends\": [\n  {\"addr"};
@@ -1444,6 +1454,7 @@ int main(void)
 		UNIT(remembers_over_a_restart),
 		UNIT(remembers_what_an_agent_asked_for),
 		UNIT(remembers_that_one_turned),
+		UNIT(notes_that_the_clock_was_set_back),
 		UNIT(takes_a_file_that_is_no_json_as_missing),
 		UNIT(writes_many_in_slices),
 		UNIT(writes_what_changed_soon_and_once),
