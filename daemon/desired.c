@@ -9,6 +9,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/types.h>
 
@@ -477,6 +478,30 @@ static int fill_vip(struct desired *d, size_t i, const size_t *pool_first,
 	return err ? err : fill_targets(d, i, pool_first, in);
 }
 
+/*
+ * The flow table asks whether a backend serves, not whether it is up for the VIP. TCP finds out by itself that
+ * nobody is there; flows of UDP would go there on and on.
+ */
+static void find_astray(struct desired *d, const struct desired_vip *v, const struct owners *o)
+{
+	if (!(v->flags & SLUICE_VIP_TRACK) || v->vip->protocol != IPPROTO_UDP || !o->standing)
+		return;
+	for (size_t i = 0; i < o->n; i++) {
+		struct desired_backend *b = &d->backends[o->first + i];
+
+		b->astray |= (o->standing[i] & (OWNERS_UP | OWNERS_RECENT)) == OWNERS_RECENT &&
+			     b->record.flags & SLUICE_BACKEND_SERVING;
+	}
+}
+
+static void find_all_astray(struct desired *d)
+{
+	for (size_t i = 0; i < d->n_vips; i++)
+		find_astray(d, &d->vips[i], &d->vips[i].owners);
+	for (size_t i = 0; i < d->n_targets; i++)
+		find_astray(d, &d->vips[d->targets[i].vip], &d->targets[i].owners);
+}
+
 static size_t count_targets(const struct model *model)
 {
 	size_t n = 0;
@@ -520,6 +545,7 @@ int desired_build(struct desired **out, const struct desired_input *in)
 			return err;
 	}
 	stop_those_down(d);
+	find_all_astray(d);
 	*out = TAKE(d);
 	return 0;
 }

@@ -76,6 +76,7 @@ struct desired_backend {
 	bool judged; /* some VIP asks for its health */
 	bool up;     /* it is not, or some VIP may send it flows */
 	bool well; /* it is not, or some VIP's check finds it up: false also of one used in panic */
+	bool astray; /* a VIP that remembers flows of UDP sees it down since shortly, another one up */
 	bool leaving; /* no longer in the model: there until its flows have settled */
 	enum desired_way way;
 	struct sluice_backend record; /* generation 0: the plan gives it */

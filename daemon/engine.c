@@ -307,6 +307,14 @@ static int note_generations(struct engine *e, const struct candidate *c,
 	return 0;
 }
 
+/* Flows of UDP find another backend than one that their VIP sees down. */
+static void forget_astray(struct engine *e)
+{
+	for (size_t i = 0; i < e->desired->n_backends; i++)
+		if (e->desired->backends[i].astray)
+			flow_table_purge_udp(e->datapath, e->plan->backend_ids[i]);
+}
+
 /* The plan was carried out: the candidate is in force. */
 static void adopt(struct engine *e, const struct candidate *c, struct generations *generations,
 		  struct desired *desired, struct plan *plan, struct engine_result *result)
@@ -330,6 +338,7 @@ static void adopt(struct engine *e, const struct candidate *c, struct generation
 		e->model = c->model;
 	}
 	ring_cache_sweep(&e->rings);
+	forget_astray(e);
 	probe_tunnels_follow(&e->tunnels, e->desired, e->plan->backend_ids);
 	arm_settle_timer(e);
 }

@@ -81,7 +81,8 @@ size_t flow_table_sweep(struct datapath *dp)
 	return swept;
 }
 
-size_t flow_table_purge(struct datapath *dp, uint32_t backend)
+/* @backend 0: of all; @udp: only those that are not TCP. */
+static size_t purge(struct datapath *dp, uint32_t backend, bool udp)
 {
 	uint32_t n;
 	struct sluice_flow_line *lines = lines_of(dp, &n);
@@ -89,14 +90,25 @@ size_t flow_table_purge(struct datapath *dp, uint32_t backend)
 
 	for (uint32_t i = 0; i < n * SLUICE_FLOW_WAYS; i++) {
 		__u64 *at = &lines[i / SLUICE_FLOW_WAYS].entry[i % SLUICE_FLOW_WAYS];
-		uint32_t id = SLUICE_FLOW_BACKEND(__atomic_load_n(at, __ATOMIC_RELAXED));
+		uint64_t entry = __atomic_load_n(at, __ATOMIC_RELAXED);
+		uint32_t id = SLUICE_FLOW_BACKEND(entry);
 
-		if (!id || (backend && id != backend))
+		if (!id || (backend && id != backend) || (udp && entry & SLUICE_FLOW_TCP))
 			continue;
 		__atomic_store_n(at, 0, __ATOMIC_RELEASE);
 		purged++;
 	}
 	return purged;
+}
+
+size_t flow_table_purge(struct datapath *dp, uint32_t backend)
+{
+	return purge(dp, backend, false);
+}
+
+size_t flow_table_purge_udp(struct datapath *dp, uint32_t backend)
+{
+	return purge(dp, backend, true);
 }
 
 size_t flow_table_size(const struct datapath *dp)

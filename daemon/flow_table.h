@@ -29,6 +29,9 @@ bool flow_table_each(const struct datapath *dp, flow_fn *fn, void *ctx);
 /* Forgets the flows of @backend (id); 0: all. Returns how many there were. */
 size_t flow_table_purge(struct datapath *dp, uint32_t backend);
 
+/* Forgets those that are not TCP. Returns how many there were. */
+size_t flow_table_purge_udp(struct datapath *dp, uint32_t backend);
+
 /*
  * Clears the entries that are too old. Time in an entry wraps after 19 hours, when an old one would
  * seem young: to be called every hour or so. Returns how many there were.

@@ -986,6 +986,26 @@ static void a_backend_that_no_vip_sees_up_does_not_serve(void **state)
 	assert_true(serves(0) && serves(1) && serves(2));
 }
 
+/* "www" is UDP and remembers each flow, "api" also uses a. */
+static void flows_of_udp_do_not_stay_with_one_that_is_down_for_their_vip(void **state)
+{
+	(void)state;
+	load_judged(A ", " B ", " C, "");
+	lab.model->vips[0].protocol = IPPROTO_UDP;
+	lab.model->vips[0].track = MODEL_TRACK_ALWAYS;
+	build_ill(ILL("www a!", "www b~", "api c!"));
+	assert_true(lab.desired->backends[0].astray);
+	assert_false(lab.desired->backends[1].astray); /* it is up */
+	assert_false(lab.desired->backends[2].astray); /* TCP */
+	build_ill(ILL("www a!", "api a!"));
+	assert_false(lab.desired->backends[0].astray); /* the program sees that it does not serve */
+	build_ill(ILL("www a"));
+	assert_false(lab.desired->backends[0].astray); /* done long ago */
+	lab.model->vips[0].track = MODEL_TRACK_MOVING;
+	build_ill(ILL("www a!"));
+	assert_false(lab.desired->backends[0].astray);
+}
+
 static void a_disabled_backend_does_not_serve_though_it_is_up(void **state)
 {
 	(void)state;
@@ -1442,6 +1462,7 @@ int main(void)
 		TEST(a_ring_of_a_pool_in_sources_moves_by_itself),
 		TEST(each_vip_has_its_own_view_of_a_backend),
 		TEST(a_backend_that_no_vip_sees_up_does_not_serve),
+		TEST(flows_of_udp_do_not_stay_with_one_that_is_down_for_their_vip),
 		TEST(a_disabled_backend_does_not_serve_though_it_is_up),
 		TEST(pools_without_a_check_stay_up),
 		TEST(pools_in_sources_are_judged_too),

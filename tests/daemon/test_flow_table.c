@@ -238,6 +238,18 @@ static void a_purge_forgets_one_backends_flows_or_all(void **state)
 	assert_int_equal(walk(0).n, 0);
 }
 
+static void a_purge_of_udp_leaves_tcp(void **state)
+{
+	(void)state;
+	put(0, 0, 1, 7, SLUICE_FLOW_TCP, 0);
+	put(0, 1, 1, 7, 0, 0);
+	put(1, 0, 2, 7, 0, 0);
+	assert_int_equal(flow_table_purge_udp(dp, 1), 1);
+	assert_int_equal(walk(0).n, 2);
+	assert_int_equal(flow_table_purge_udp(dp, 1), 0);
+	assert_int_equal(flow_table_purge_udp(dp, 2), 1);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -250,6 +262,7 @@ int main(void)
 		TEST(each_kind_of_flow_is_left_out_at_its_age),
 		TEST(a_sweep_clears_what_is_too_old),
 		TEST(a_purge_forgets_one_backends_flows_or_all),
+		TEST(a_purge_of_udp_leaves_tcp),
 	};
 
 	return cmocka_run_group_tests_name("daemon/flow_table", tests, NULL, NULL);
