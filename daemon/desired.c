@@ -414,14 +414,34 @@ static uint32_t vip_flags(const struct model_vip *vip)
 	return flags;
 }
 
-/* Is no earlier VIP of the same address there? */
-static bool is_first_of_address(const struct model *model, const struct model_vip *vip)
+static int compare_addresses(const void *a, const void *b)
 {
-	for (const struct model_vip *v = model->vips; v < vip; v++)
-		if (v->prefix.len == vip->prefix.len &&
-		    addr_equal(&v->prefix.addr, &vip->prefix.addr))
-			return false;
-	return true;
+	const struct desired_vip *x = *(const struct desired_vip *const *)a;
+	const struct desired_vip *y = *(const struct desired_vip *const *)b;
+	int order = addr_compare(&x->vip->prefix.addr, &y->vip->prefix.addr);
+
+	if (order)
+		return order;
+	if (x->vip->prefix.len != y->vip->prefix.len)
+		return x->vip->prefix.len < y->vip->prefix.len ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
+/* Of the VIPs of one address the first one answers. 0 or -ENOMEM. */
+static int choose_answering(struct desired *d)
+{
+	_cleanup_(freep) struct desired_vip **list = calloc(d->n_vips + 1, sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < d->n_vips; i++)
+		list[i] = &d->vips[i];
+	qsort(list, d->n_vips, sizeof(*list), compare_addresses);
+	for (size_t i = 0; i < d->n_vips; i++)
+		list[i]->answers =
+			!i || list[i - 1]->vip->prefix.len != list[i]->vip->prefix.len ||
+			!addr_equal(&list[i - 1]->vip->prefix.addr, &list[i]->vip->prefix.addr);
+	return 0;
 }
 
 static int fill_targets(struct desired *d, size_t vip_index, const size_t *pool_first,
@@ -470,7 +490,6 @@ static int fill_vip(struct desired *d, size_t i, const size_t *pool_first,
 
 	v->vip = vip;
 	v->flags = flags_with_epoch(vip, in);
-	v->answers = is_first_of_address(d->model, vip);
 	v->owners.first = pool_first[vip->pool - d->model->pools];
 	v->first_target = d->n_targets;
 	d->n_vips++;
@@ -544,6 +563,9 @@ int desired_build(struct desired **out, const struct desired_input *in)
 		if (err)
 			return err;
 	}
+	err = choose_answering(d);
+	if (err)
+		return err;
 	stop_those_down(d);
 	find_all_astray(d);
 	*out = TAKE(d);

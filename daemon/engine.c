@@ -492,7 +492,8 @@ static void refresh(void *ctx)
 struct look {
 	const struct engine *engine;
 	const struct owners *last;
-	bool needed; /* by a live flow: the old generation of `last` */
+	bool needed;                     /* by a live flow: the old generation of `last` */
+	const struct desired_vip **vips; /* by name; NULL: not yet */
 };
 
 static bool stop_at_need(void *ctx, const struct flow_entry *entry)
@@ -502,16 +503,44 @@ static bool stop_at_need(void *ctx, const struct flow_entry *entry)
 	return !settle_needs_old(settle, entry->slot, entry->backend);
 }
 
-static const struct owners *find_owners(const struct engine *e, const struct generation_vip *g)
+static int compare_names(const void *a, const void *b)
 {
-	for (size_t i = 0; i < e->desired->n_vips && !*g->pool; i++)
-		if (strcmp(e->desired->vips[i].vip->name, g->vip) == 0)
-			return &e->desired->vips[i].owners;
-	for (size_t i = 0; i < e->desired->n_targets; i++) {
-		const struct desired_target *t = &e->desired->targets[i];
+	return strcmp((*(const struct desired_vip *const *)a)->vip->name,
+		      (*(const struct desired_vip *const *)b)->vip->name);
+}
 
-		if (t->owners.ring && strcmp(t->target->pool->name, g->pool) == 0 &&
-		    strcmp(e->desired->vips[t->vip].vip->name, g->vip) == 0)
+/* The VIPs by name, made when they are first looked for. false: no memory. */
+static bool sort_vips(struct look *look)
+{
+	const struct desired *d = look->engine->desired;
+
+	if (look->vips)
+		return true;
+	look->vips = calloc(d->n_vips + 1, sizeof(*look->vips));
+	if (!look->vips)
+		return false;
+	for (size_t i = 0; i < d->n_vips; i++)
+		look->vips[i] = &d->vips[i];
+	qsort(look->vips, d->n_vips, sizeof(*look->vips), compare_names);
+	return true;
+}
+
+static const struct owners *find_owners(const struct look *look, const struct generation_vip *g)
+{
+	const struct desired *d = look->engine->desired;
+	const struct model_vip named = {.name = g->vip};
+	const struct desired_vip wanted = {.vip = &named}, *key = &wanted;
+	const struct desired_vip *const *v =
+		bsearch(&key, look->vips, d->n_vips, sizeof(*look->vips), compare_names);
+
+	if (!v)
+		return NULL;
+	if (!*g->pool)
+		return &(*v)->owners;
+	for (size_t i = (*v)->first_target; i < (*v)->first_target + (*v)->vip->n_targets; i++) {
+		const struct desired_target *t = &d->targets[i];
+
+		if (t->owners.ring && strcmp(t->target->pool->name, g->pool) == 0)
 			return &t->owners;
 	}
 	return NULL;
@@ -520,9 +549,13 @@ static const struct owners *find_owners(const struct engine *e, const struct gen
 static bool needs_old(struct look *look, const struct generation_vip *g)
 {
 	const struct engine *e = look->engine;
-	const struct owners *owners = find_owners(e, g);
+	const struct owners *owners;
 	_cleanup_(settle_fini) struct settle settle = {0};
 
+	/* Without memory it is looked again later. */
+	if (!sort_vips(look))
+		return true;
+	owners = find_owners(look, g);
 	if (!owners)
 		return false;
 	if (look->last && owners_equal(look->last, owners))
@@ -530,7 +563,6 @@ static bool needs_old(struct look *look, const struct generation_vip *g)
 	/* When it ends known flows are forgotten: also those that moved for a backend's health. */
 	if (owners_recent(owners))
 		return true;
-	/* Without memory it is looked again later. */
 	if (settle_init(&settle, e->desired, owners, e->plan->backend_ids))
 		return true;
 	look->needed = !flow_table_each(e->datapath, stop_at_need, &settle);
@@ -576,6 +608,7 @@ static int on_settle_timer(sd_event_source *source, uint64_t usec, void *ctx)
 		log_diag(LOG_LEVEL_ERROR, &diag);
 	else if (due)
 		log_info("rings: a change has settled");
+	free(look.vips);
 	if (left)
 		log_info("rings: the time of backends that left is over");
 	arm_settle_timer(e);

@@ -508,10 +508,13 @@ static void settle(struct generation_vip *v)
 	v->limit = 0;
 }
 
-static bool vip_moves(const struct generations *generations, const char *vip)
+/* Does some ring of the VIP move? @own is its own one, and the first of them. */
+static bool vip_moves(const struct generations *generations, const struct generation_vip *own)
 {
-	for (size_t i = 0; i < generations->n; i++)
-		if (generations->vips[i].moving && strcmp(generations->vips[i].vip, vip) == 0)
+	const struct generation_vip *end = &generations->vips[generations->n];
+
+	for (const struct generation_vip *v = own; v < end && strcmp(v->vip, own->vip) == 0; v++)
+		if (v->moving)
 			return true;
 	return false;
 }
@@ -531,7 +534,7 @@ bool generations_settle_those(struct generations *generations, generations_settl
 		some = true;
 		/* The flows of all its rings are of one epoch. */
 		own = generations_find(generations, v->vip, NULL);
-		if (own && !vip_moves(generations, v->vip))
+		if (own && !vip_moves(generations, own))
 			own->epoch++;
 	}
 	return some;
