@@ -136,19 +136,42 @@ static void fill_backend(struct desired_backend *b, const struct desired_input *
 
 /* ---------------------------------------------------------------------------- backends that leave */
 
+struct place {
+	char pool[SLUICE_NAME_MAX];
+	struct sluice_addr address;
+};
+
+static struct place place_of(const char *pool, const struct sluice_addr *address)
+{
+	struct place place = {.address = *address};
+
+	strncpy(place.pool, pool, sizeof(place.pool) - 1);
+	return place;
+}
+
+/* The backend after those that have their place has it now. 0 or -ENOMEM. */
+static int note_place(struct desired *d)
+{
+	const struct desired_backend *b = &d->backends[d->places.n];
+	struct place place = place_of(b->pool->name, &b->backend->address);
+	size_t number;
+	int added = keyset_add(&d->places, &place, &number);
+
+	return added < 0 ? added : 0;
+}
+
 static size_t find_backend(const struct desired *d, const char *pool,
 			   const struct sluice_addr *address)
 {
-	for (size_t i = 0; i < d->n_backends; i++)
-		if (addr_equal(&d->backends[i].backend->address, address) &&
-		    strcmp(d->backends[i].pool->name, pool) == 0)
-			return i;
-	return d->n_backends;
+	struct place place = place_of(pool, address);
+	size_t number;
+
+	return keyset_find(&d->places, &place, &number) ? number : d->n_backends;
 }
 
 /* Adds a member of an old generation that the model does not have any more. */
-static void add_leaving(struct desired *d, const struct desired_input *in,
-			const struct generation_member *member)
+static int add_leaving(struct desired *d, const struct desired_input *in,
+		       const struct generation_member *member)
 {
 	const struct model_pool *pool = model_find_pool(in->model, member->pool);
 	struct desired_leaving *l = &d->leaving[d->n_leaving++];
@@ -169,6 +192,7 @@ static void add_leaving(struct desired *d, const struct desired_input *in,
 	b->state = MODEL_STATE_DRAINING;
 	b->leaving = true;
 	d->n_backends++;
+	return note_place(d);
 }
 
 static size_t count_old_members(const struct generations *generations)
@@ -181,17 +205,21 @@ static size_t count_old_members(const struct generations *generations)
 	return n;
 }
 
-static void add_all_leaving(struct desired *d, const struct desired_input *in)
+/* One that leaves several rings is added once. 0 or -ENOMEM. */
+static int add_all_leaving(struct desired *d, const struct desired_input *in)
 {
+	int err = 0;
+
 	for (size_t i = 0; in->generations && i < in->generations->n; i++) {
 		const struct generation_vip *v = &in->generations->vips[i];
 
-		for (size_t m = 0; v->moving && m < v->old.n_members; m++)
+		for (size_t m = 0; v->moving && m < v->old.n_members && !err; m++)
 			if (!generation_member_out(&v->old.members[m]) &&
 			    find_backend(d, v->old.members[m].pool, &v->old.members[m].address) ==
 				    d->n_backends)
-				add_leaving(d, in, &v->old.members[m]);
+				err = add_leaving(d, in, &v->old.members[m]);
 	}
+	return err;
 }
 
 /* ---------------------------------------------------------------------------------------- health */
@@ -535,6 +563,7 @@ static int allocate(struct desired *d, const struct desired_input *in)
 	size_t n_leaving = count_old_members(in->generations);
 
 	d->model = in->model;
+	d->places.key_size = sizeof(struct place);
 	d->backends = calloc(model_count_backends(in->model) + n_leaving + 1, sizeof(*d->backends));
 	d->leaving = calloc(n_leaving + 1, sizeof(*d->leaving));
 	d->vips = calloc(in->model->n_vips + 1, sizeof(*d->vips));
@@ -553,17 +582,18 @@ int desired_build(struct desired **out, const struct desired_input *in)
 		return err;
 	for (size_t p = 0; p < model->n_pools; p++) {
 		pool_first[p] = d->n_backends;
-		for (size_t i = 0; i < model->pools[p].n_backends; i++)
+		for (size_t i = 0; i < model->pools[p].n_backends && !err; i++) {
 			fill_backend(&d->backends[d->n_backends++], in, &model->pools[p],
 				     &model->pools[p].backends[i]);
+			err = note_place(d);
+		}
 	}
-	add_all_leaving(d, in);
-	for (size_t i = 0; i < model->n_vips; i++) {
+	if (!err)
+		err = add_all_leaving(d, in);
+	for (size_t i = 0; i < model->n_vips && !err; i++)
 		err = fill_vip(d, i, pool_first, in);
-		if (err)
-			return err;
-	}
-	err = choose_answering(d);
+	if (!err)
+		err = choose_answering(d);
 	if (err)
 		return err;
 	stop_those_down(d);
@@ -660,6 +690,7 @@ void desired_free(struct desired *desired)
 	free(desired->vips);
 	free(desired->targets);
 	free(desired->leaving);
+	keyset_fini(&desired->places);
 	free(desired);
 }
 

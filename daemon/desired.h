@@ -6,6 +6,7 @@
 #ifndef SLUICE_DAEMON_DESIRED_H
 #define SLUICE_DAEMON_DESIRED_H
 
+#include "config/keyset.h"
 #include "config/model.h"
 #include "daemon/generations.h"
 #include "daemon/link.h"
@@ -109,6 +110,7 @@ struct desired {
 	size_t n_targets;
 	struct desired_leaving *leaving; /* what the leaving backends point to */
 	size_t n_leaving;
+	struct keyset places; /* of backends, by pool and address; numbered as they are */
 };
 
 /* 0 with @out to be freed by desired_free(), or -ENOMEM. */
