@@ -622,10 +622,11 @@ lab_sluiced()
 	lab_in lb timeout 60 env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluiced" -c "$LAB/sluice.conf" "$@"
 }
 
-# Starts sluiced on $LAB/sluice.conf and waits until it serves.
+# Starts sluiced on $LAB/sluice.conf, with LAB_FLAGS, and waits until it serves.
 lab_sluiced_start()
 {
-	lab_spawn lb sluiced env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluiced" -c "$LAB/sluice.conf"
+	lab_spawn lb sluiced env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluiced" -c "$LAB/sluice.conf" \
+		${LAB_FLAGS:-}
 	lab_wait_for 60 lab_serves || lab_fail "sluiced does not serve after 60 s"
 }
 
