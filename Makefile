@@ -128,6 +128,7 @@ $(TOOLS): %: %.o
 $(B)/tests/tools/beside: LIBS = -lxdp -lbpf
 $(B)/tests/tools/probe_path: $(DAEMON_A)
 $(B)/tests/tools/probe_path: LIBS = $(LIBS_daemon)
+$(B)/tests/tools/flood: LIBS = -lbpf
 $(B)/tests/tools/frames: $(B)/testlib.a $(CONFIG_A)
 $(B)/tests/tools/frames: LIBS = $(LIBS_config) -lcmocka
 

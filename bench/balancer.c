@@ -5,6 +5,7 @@
 #include "bench/balancer.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -202,6 +203,34 @@ int balancer_turn(struct balancer *b, const char *pool, const char *backend, boo
 	if (times)
 		*times = t;
 	return 0;
+}
+
+/* Slot by slot, in an order that has nothing to do with backends. */
+static void track_ring(const struct slots *slots, const struct sluice_ring *ring,
+		       unsigned int percent)
+{
+	for (uint32_t i = 0; i < ring->size; i++) {
+		uint32_t cur = SLUICE_SLOT_CUR(slots_get(slots, ring->base + i));
+
+		if ((uint64_t)i * 2654435761u % 100 < percent)
+			slots_set(slots, ring->base + i,
+				  SLUICE_SLOT(cur, cur > 1 ? cur - 1 : cur + 1, true));
+	}
+}
+
+int balancer_track(struct balancer *b, unsigned int percent)
+{
+	_cleanup_(running_fini) struct running running = {0};
+	int err = datapath_running(b->datapath, &running);
+
+	for (size_t i = 0; !err && i < running.rows[MAP_VIPS].n; i++) {
+		const struct sluice_vip_key *key = rows_key(&running.rows[MAP_VIPS], i);
+		const struct sluice_vip *vip = rows_value(&running.rows[MAP_VIPS], i);
+
+		if (key->proto != IPPROTO_ICMP)
+			track_ring(&running.slots, &vip->ring, percent);
+	}
+	return err;
 }
 
 int balancer_program(const struct balancer *b)

@@ -41,6 +41,12 @@ int balancer_load(struct balancer *balancer, const char *text, struct balancer_t
 int balancer_turn(struct balancer *balancer, const char *pool, const char *backend, bool up,
 		  struct balancer_times *times, struct diag *diag);
 
+/*
+ * Makes @percent of each ring's slots look as if they moved: spread evenly, each with another backend beside its own.
+ * Done behind the daemon's back, where a change of the config would say by itself how many move. 0 or -errno.
+ */
+int balancer_track(struct balancer *balancer, unsigned int percent);
+
 /* Descriptor of the program; the balancer's. */
 int balancer_program(const struct balancer *balancer);
 

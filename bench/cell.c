@@ -29,7 +29,7 @@ static void make_settings(struct driver_settings *out, const struct scenario *s)
 	scenario_frame(s, frame);
 	*out = (struct driver_settings){
 		.size = s->size,
-		.family = s->family,
+		.family = s->helper > SCENARIO_HELPER_PASS ? 0 : s->family,
 		.vips_mask = s->vips - 1,
 	};
 	for (int i = 0; i < DRIVER_WORDS; i++)

@@ -30,7 +30,7 @@ enum driver_order {
 struct driver_settings {
 	__u64 word[DRIVER_WORDS]; /* of the frame of flow 0 */
 	__u32 size;               /* bytes of the frame */
-	__u32 family;             /* 4 or 6 */
+	__u32 family;             /* 4 or 6; 0: the frame is always that of flow 0 */
 	__u32 vips_mask;          /* number of VIPs, a power of two, less one */
 	__u32 pad;
 };

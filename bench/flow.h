@@ -72,10 +72,30 @@ static __always_inline int flow_put_v6(struct xdp_md *ctx, const volatile struct
 	return 1;
 }
 
+static __always_inline int flow_put_same(struct xdp_md *ctx,
+					 const volatile struct driver_settings *s)
+{
+	void *data = (void *)(long)ctx->data;
+
+	if (data + driver_offset[7] + 8 > (void *)(long)ctx->data_end)
+		return 0;
+	FLOW_PUT(data, 0, s->word[0]);
+	FLOW_PUT(data, 1, s->word[1]);
+	FLOW_PUT(data, 2, s->word[2]);
+	FLOW_PUT(data, 3, s->word[3]);
+	FLOW_PUT(data, 4, s->word[4]);
+	FLOW_PUT(data, 5, s->word[5]);
+	FLOW_PUT(data, 6, s->word[6]);
+	FLOW_PUT(data, 7, s->word[7]);
+	return 1;
+}
+
 /* Writes the headers of a flow's packet, up to its ports at least. 0: the frame is too short. */
 static __always_inline int flow_put(struct xdp_md *ctx, const volatile struct driver_settings *s,
 				    __u64 flow)
 {
+	if (!s->family)
+		return flow_put_same(ctx, s);
 	return s->family == 4 ? flow_put_v4(ctx, s, flow) : flow_put_v6(ctx, s, flow);
 }
 

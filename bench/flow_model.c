@@ -17,7 +17,7 @@
 static const char usage[] =
 	"usage: flow-model [--seed N] [--seconds S | --runs N] [--balancers N] [--helper]\n"
 	"                  [--flows N] [--policy sluice|maglev|lru] [--age S]\n"
-	"       flow-model --table [--seed N] [--flows N]\n"
+	"       flow-model --table [--seed N] [--runs N] [--flows N]\n"
 	"\n"
 	"Random changes over simulated flows; says which flows were broken. Exit 1: some that "
 	"should\n"
@@ -32,7 +32,7 @@ static const char usage[] =
 	"  --policy P     sluice, or the same changes with another way to choose\n"
 	"  --age S        flows.tcp_age_s (3600)\n"
 	"  --orderly      one declared change at a time, each after the one before has settled\n"
-	"  --table        losses of all policies by scenario, as Markdown\n";
+	"  --table        losses of all policies by scenario, as Markdown, the mean of N runs\n";
 
 #define WORLD_S 7200 /* simulated, of each world */
 #define BACKENDS_LEAST 3
@@ -92,6 +92,8 @@ static bool is_declared(uint32_t kind, const struct fm_declared *d)
 		return d->state == MODEL_STATE_FILLING;
 	case 5:
 		return d->state != MODEL_STATE_FILLING;
+	case 6:
+		return d->state == MODEL_STATE_ACTIVE;
 	default:
 		return false;
 	}
@@ -118,7 +120,7 @@ static void change_one(struct fm_world *w, bool orderly, char *what, size_t room
 
 	/* Those that take some away need some left. */
 	if (at == FM_NOBODY ||
-	    (orderly && (!is_declared(kind, d) || ((kind & 1) && is_untidy(w)))) ||
+	    (orderly && (!is_declared(kind, d) || ((kind & 1 || kind == 6) && is_untidy(w)))) ||
 	    ((kind == 2 || kind == 3 || kind == 5) && takes_new(d) &&
 	     count_members(w) <= BACKENDS_LEAST))
 		return;
@@ -126,12 +128,13 @@ static void change_one(struct fm_world *w, bool orderly, char *what, size_t room
 	case 0:
 	case 1:
 		*d = (struct fm_declared){true, kind ? MODEL_STATE_FILLING : MODEL_STATE_ACTIVE,
-					  50 + fm_below(&w->random, 3) * 50};
+					  50 + fm_below(&w->random, 3) * 50, 0};
 		break;
 	case 2:
 		d->there = false;
 		break;
 	case 6:
+		d->weight_before = orderly ? d->weight : 0;
 		d->weight = 50 + fm_below(&w->random, 4) * 50;
 		break;
 	default:
@@ -150,6 +153,8 @@ static int change(struct fm_world *w, const struct options *o)
 
 	if (o->orderly && fm_world_moves(w))
 		return 0;
+	for (uint32_t i = 0; i < FM_BACKENDS; i++)
+		w->declared[i].weight_before = 0;
 	for (uint32_t i = 0; i < n; i++)
 		change_one(w, o->orderly, what, sizeof(what));
 	return fm_world_declare(w, *what ? what : " reload", spread);
@@ -310,6 +315,17 @@ static int parse_options(struct options *o, int argc, char **argv)
 		       : 0;
 }
 
+static int print_table(const struct options *o)
+{
+	const struct fm_table table = {
+		.seed = o->seed,
+		.n_seeds = o->runs ? (uint32_t)o->runs : 1,
+		.n_flows = o->flows,
+	};
+
+	return fm_table_print(&table);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {
@@ -321,7 +337,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	err = o.table ? fm_table_print(o.seed, o.flows) : run_worlds(&o);
+	err = o.table ? print_table(&o) : run_worlds(&o);
 	if (err < 0)
 		fprintf(stderr, "flow-model: %s\n", strerror(-err));
 	return err ? 1 : 0;

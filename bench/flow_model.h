@@ -43,7 +43,7 @@ double fm_wait(struct fm_random *random, double mean);
 /* One balancer's maps, and what else its program reads. */
 struct fm_maps {
 	struct sluice_backend *backends; /* FM_IDS of them */
-	uint32_t *slots;
+	struct slots slots;
 	uint32_t n_slots;
 	struct sluice_flow_line *flows; /* FM_FLOW_LINES of them */
 	struct sluice_vip vip;
@@ -84,6 +84,7 @@ struct fm_declared {
 	bool there;
 	enum model_state state;
 	unsigned int weight;
+	unsigned int weight_before; /* 0: the same */
 };
 
 /* Makes the version that @declared (FM_BACKENDS of them) says. NULL without memory. */
@@ -217,9 +218,10 @@ struct fm_world {
 	uint64_t packets;
 	uint64_t opened;
 	uint64_t losses[FM_LOSSES];
-	uint64_t counted;        /* flows that lived when the change came */
-	uint64_t counted_broken; /* of those */
-	uint64_t ended;          /* by intent: with a disabled backend */
+	uint64_t counted; /* flows that lived when the change came */
+	uint64_t
+		counted_broken; /* of those, but for flows of backends that left and whose time was over */
+	uint64_t ended;         /* by intent: with a disabled backend */
 };
 
 /* @n_backends active ones, @n_balancers that know them, and flows that come in one by one. 0 or -errno. */
@@ -248,7 +250,13 @@ void fm_world_flood(struct fm_world *w, uint32_t n);
 
 /* ------------------------------------------------------------------------------------- the table */
 
+struct fm_table {
+	uint64_t seed;
+	uint32_t n_seeds; /* each cell is the mean over so many runs */
+	uint32_t n_flows;
+};
+
 /* The losses of each policy by scenario, as lines of Markdown. 0 or -errno. */
-int fm_table_print(uint64_t seed, uint32_t n_flows);
+int fm_table_print(const struct fm_table *table);
 
 #endif

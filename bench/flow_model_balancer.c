@@ -62,6 +62,7 @@ struct fm_version *fm_version_new(const struct fm_declared *declared, uint32_t r
 			.name = backend_name(i),
 			.address = fm_address(i),
 			.weight = declared[i].weight,
+			.weight_before = declared[i].weight_before,
 			.state = declared[i].state,
 		};
 		b->hint = hint_number(&b->address);
@@ -107,7 +108,8 @@ void fm_balancer_free(struct fm_balancer *b)
 		rows_fini(&b->rows[i]);
 	fm_lru_free(b->lru);
 	free(b->maps.backends);
-	free(b->maps.slots);
+	free(b->maps.slots.rings);
+	free(b->maps.slots.others);
 	free(b->maps.flows);
 	free(b->names);
 	free(b->targets);
@@ -125,7 +127,8 @@ struct fm_balancer *fm_balancer_new(uint32_t ring_size, uint64_t secret, double 
 		rows_init(&b->rows[i], map_descriptions[i].key_size,
 			  map_descriptions[i].value_size);
 	b->maps.n_slots = layout_ring_area(ring_size);
-	b->maps.slots = calloc(b->maps.n_slots, sizeof(*b->maps.slots));
+	b->maps.slots.rings = calloc(b->maps.n_slots, sizeof(*b->maps.slots.rings));
+	b->maps.slots.others = calloc(b->maps.n_slots, sizeof(*b->maps.slots.others));
 	b->maps.backends = calloc(FM_IDS, sizeof(*b->maps.backends));
 	b->maps.flows = calloc(FM_FLOW_LINES, sizeof(*b->maps.flows));
 	b->names = calloc(FM_IDS, sizeof(*b->names));
@@ -137,8 +140,8 @@ struct fm_balancer *fm_balancer_new(uint32_t ring_size, uint64_t secret, double 
 	b->state.abi = SLUICE_ABI;
 	b->born = now;
 	b->settled = -1;
-	if (b->maps.slots && b->maps.backends && b->maps.flows && b->names && b->targets &&
-	    b->changes && b->lru)
+	if (b->maps.slots.rings && b->maps.slots.others && b->maps.backends && b->maps.flows &&
+	    b->names && b->targets && b->changes && b->lru)
 		return b;
 	fm_balancer_free(b);
 	return NULL;
@@ -161,12 +164,12 @@ static int write_slots(struct fm_balancer *b, const struct plan *plan, const str
 	if (!words)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < ring->owners->ring->size; i++) {
-		uint32_t *slot = &b->maps.slots[ring->base + i];
-		uint32_t word = plan_word(ring, words[i], *slot);
+		uint32_t before = slots_get(&b->maps.slots, ring->base + i);
+		uint32_t word = plan_word(ring, words[i], before);
 
-		if (*slot == word)
+		if (before == word)
 			continue;
-		*slot = word;
+		slots_set(&b->maps.slots, ring->base + i, word);
 		memmove(&b->changes[i][1], &b->changes[i][0],
 			(FM_CHANGES - 1) * sizeof(struct fm_change));
 		b->changes[i][0] = (struct fm_change){now, word};

@@ -21,9 +21,10 @@ void *bpf_map_lookup_elem(const void *map, const void *key)
 	uint32_t index;
 
 	memcpy(&index, key, sizeof(index));
-	if (map == &rings)
+	if (map == &rings || map == &others)
 		return index < current->n_slots / SLUICE_LINE_SLOTS
-			       ? &current->slots[index * SLUICE_LINE_SLOTS]
+			       ? (map == &rings ? current->slots.rings : current->slots.others) +
+					 index * SLUICE_LINE_SLOTS
 			       : NULL;
 	if (map == &backends)
 		return index < FM_IDS ? &current->backends[index] : NULL;
@@ -32,7 +33,7 @@ void *bpf_map_lookup_elem(const void *map, const void *key)
 	return NULL;
 }
 
-__u64 bpf_ktime_get_ns(void)
+__u64 bpf_ktime_get_coarse_ns(void)
 {
 	return (__u64)(current_time * 1e9);
 }

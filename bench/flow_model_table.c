@@ -12,7 +12,7 @@
 
 #define BACKENDS 20
 #define BEFORE_S 600 /* until the flows are as they always are */
-#define AFTER_S 280  /* a drain is not over yet */
+#define AFTER_S 1200 /* four times the settle time */
 #define FLOOD 200000 /* first packets a second */
 
 enum trouble {
@@ -31,7 +31,7 @@ static void drain(struct fm_declared *d, uint32_t from, uint32_t n)
 static void fill(struct fm_declared *d, uint32_t n)
 {
 	for (uint32_t i = BACKENDS; i < BACKENDS + n; i++)
-		d[i] = (struct fm_declared){true, MODEL_STATE_FILLING, 100};
+		d[i] = (struct fm_declared){true, MODEL_STATE_FILLING, 100, 0};
 }
 
 static void drain_one(struct fm_declared *d)
@@ -52,8 +52,8 @@ static void drain_and_fill(struct fm_declared *d)
 
 static void reweigh(struct fm_declared *d)
 {
-	d[3].weight = 50;
-	d[7].weight = 200;
+	d[3] = (struct fm_declared){true, MODEL_STATE_ACTIVE, 50, 100};
+	d[7] = (struct fm_declared){true, MODEL_STATE_ACTIVE, 200, 100};
 }
 
 static void swap_half(struct fm_declared *d)
@@ -127,7 +127,25 @@ static int measure(size_t scenario, enum trouble trouble, size_t column, uint64_
 	return err;
 }
 
-int fm_table_print(uint64_t seed, uint32_t n_flows)
+/* The mean of the cell over the seeds from @seed on. */
+static int print_cell(size_t scenario, enum trouble trouble, size_t column,
+		      const struct fm_table *table)
+{
+	double sum = 0, percent = 0;
+
+	for (uint32_t i = 0; i < table->n_seeds; i++) {
+		int err = measure(scenario, trouble, column, table->seed + i, table->n_flows,
+				  &percent);
+
+		if (err)
+			return err;
+		sum += percent;
+	}
+	printf(" %.2f %% |", sum / table->n_seeds);
+	return 0;
+}
+
+int fm_table_print(const struct fm_table *table)
 {
 	printf("| change | plain Maglev | LRU of this balancer | sluice | sluice with helper |\n"
 	       "|---|---:|---:|---:|---:|\n");
@@ -135,12 +153,10 @@ int fm_table_print(uint64_t seed, uint32_t n_flows)
 		for (enum trouble t = CALM; t < TROUBLES; t++) {
 			printf("| %s%s |", scenarios[s].name, trouble_names[t]);
 			for (size_t c = 0; c < COLUMNS; c++) {
-				double percent = 0;
-				int err = measure(s, t, c, seed, n_flows, &percent);
+				int err = print_cell(s, t, c, table);
 
 				if (err)
 					return err;
-				printf(" %.2f %% |", percent);
 			}
 			printf("\n");
 		}

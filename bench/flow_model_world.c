@@ -162,9 +162,12 @@ static enum fm_loss classify(const struct fm_world *w, const struct fm_flow *f, 
 {
 	const struct fm_balancer *b = w->balancers[at];
 	const struct fm_change *changes = b->changes[slot];
-	bool seen = f->through[at] == w->serial[at];
+	/* A handshake is known for a while only; its other packets may have gone through others. */
+	bool seen = f->through[at] == w->serial[at] &&
+		    (f->last[at] > f->began || w->now - f->began <= MODEL_FLOW_AGE_S);
 	bool idle = seen && w->now - f->last[at] > w->age_s;
-	uint32_t word = b->maps.slots[b->maps.vip.ring.base + slot], id = id_of(b, f->backend);
+	uint32_t word = slots_get(&b->maps.slots, b->maps.vip.ring.base + slot),
+		 id = id_of(b, f->backend);
 	bool named = id && (SLUICE_SLOT_CUR(word) == id || SLUICE_SLOT_OTHER(word) == id);
 	double moved = moved_from(changes, id);
 
@@ -175,8 +178,7 @@ static enum fm_loss classify(const struct fm_world *w, const struct fm_flow *f, 
 	/* With the ports of a flow that was there just before it may have begun after that. */
 	if (f->began <= w->expired[f->backend] ||
 	    (!is_member(b->version, f->backend) &&
-	     (w->now - w->left[f->backend] >= FM_SETTLE_S - 1 ||
-	      f->began > w->left[f->backend])))
+	     (w->now - w->left[f->backend] >= FM_SETTLE_S - 1 || f->began > w->left[f->backend])))
 		return FM_LOSS_DRAINED;
 	idle = idle && tracked_since(changes, f->last[at]);
 	if (idle && !w->helper)
@@ -266,7 +268,7 @@ static void break_flow(struct fm_world *w, struct fm_flow *f, uint32_t at, uint3
 	}
 	loss = classify(w, f, at, slot);
 	w->losses[loss]++;
-	w->counted_broken += f->counted;
+	w->counted_broken += f->counted && loss != FM_LOSS_DRAINED;
 	if (loss == FM_LOSS_WRONG && !w->quiet)
 		report(w, f, at, slot, loss);
 }
@@ -488,7 +490,7 @@ int fm_world_init(struct fm_world *w, uint32_t n_backends, uint32_t n_balancers,
 	if (!w->flows || !w->heap)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < FM_BACKENDS; i++)
-		w->declared[i] = (struct fm_declared){i < n_backends, MODEL_STATE_ACTIVE, 100};
+		w->declared[i] = (struct fm_declared){i < n_backends, MODEL_STATE_ACTIVE, 100, 0};
 	for (uint32_t i = 0; i < FM_BACKENDS; i++)
 		w->disabled[i] = w->expired[i] = -1;
 	for (uint32_t i = 0; i < FM_BALANCERS; i++)

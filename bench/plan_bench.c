@@ -73,7 +73,7 @@ struct result {
 
 static void write_pool(FILE *f, const struct setup *s, unsigned int pool, unsigned int weight)
 {
-	fprintf(f, "  { name = \"p%u\"; backends = (", pool);
+	fprintf(f, "  { name = \"p%u\"; check = { type = \"tcp\"; }; backends = (", pool);
 	for (unsigned int i = 0; i < s->backends; i++) {
 		unsigned int host = pool * s->backends + i;
 

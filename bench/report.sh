@@ -120,6 +120,10 @@ goal_table()
 		most("not for a VIP, by settled 1M flows"; 0.6; ns("pass") / ns("settled-1M"); " x"),
 		most("IPv6, 1M flows, by IPv4"; 1.5; ns("v6-1M") / ns("settled-1M"); " x"),
 		most("GUE, 1M flows, by IP in IP"; 1.5; ns("gue-1M") / ns("settled-1M"); " x"),
+		most("2 % of the slots tracked, 1M flows, by settled 1M flows"; 1.25; ns("tracked-2-1M") / ns("settled-1M"); " x"),
+		least("all slots tracked, 1M flows, lru by sluice"; 2.5; $s["tracked-100-1M"].ratios.lru_to_sluice),
+		least("all slots tracked, SYN flood, lru (full) by sluice"; 4; $s["tracked-100-syn-flood"].ratios.lru_to_sluice),
+		most("flow table, all slots tracked, by flow"; 16; $s["tracked-100-1M"] | .flow_table_bytes / .flows; " bytes"),
 		most("ring of 65537 slots with 3 ranks, 100 backends"; 30;
 			($ring[0].rings[] | select(.backends == 100)).all_ranks_ms.median; " ms"),
 		(setup(1; 1) | most("one backend down, one VIP"; 5; .steps.backend_down.total_ms; " ms")),

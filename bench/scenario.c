@@ -15,8 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/helper_target.h"
 #include "config/addr.h"
 #include "config/cleanup.h"
+#include "config/model.h"
 
 #define FLOWS_MAX (1u << 24)
 #define SIZE_MIN 64
@@ -44,6 +46,14 @@ const struct scenario_row scenario_list[] = {
 	{"v6-1M", "v6,ack,flows=1M"},
 	{"gue-1", "ack,flows=1,gue"},
 	{"gue-1M", "ack,flows=1M,gue"},
+	{"tracked-2-1M", "ack,flows=1M,tracked=2"},
+	{"tracked-10-1M", "ack,flows=1M,tracked=10"},
+	{"tracked-100-1M", "ack,flows=1M,tracked=100"},
+	{"tracked-100-syn-flood", "syn,fresh,tracked=100"},
+	{"tracked-100-ack-flood", "ack,fresh,tracked=100"},
+	{"helper-pass", "ack,flows=1M,helper=pass"},
+	{"helper-socket", "ack,helper=socket"},
+	{"helper-redirect", "ack,helper=redirect"},
 	{NULL, NULL},
 };
 
@@ -59,6 +69,13 @@ static const char *const order_names[DRIVER_ORDER_MAX] = {
 	[DRIVER_FRESH] = "fresh",
 };
 
+static const char *const helper_names[SCENARIO_HELPER_MAX] = {
+	[SCENARIO_NO_HELPER] = "none",
+	[SCENARIO_HELPER_PASS] = "pass",
+	[SCENARIO_HELPER_SOCKET] = "socket",
+	[SCENARIO_HELPER_REDIRECT] = "redirect",
+};
+
 const char *scenario_packet_name(enum scenario_packet packet)
 {
 	return packet_names[packet];
@@ -67,6 +84,11 @@ const char *scenario_packet_name(enum scenario_packet packet)
 const char *scenario_order_name(enum driver_order order)
 {
 	return order_names[order];
+}
+
+const char *scenario_helper_name(enum scenario_helper helper)
+{
+	return helper_names[helper];
 }
 
 /* ------------------------------------------------------------------------------------------ words */
@@ -102,11 +124,21 @@ static int read_pair(struct scenario *s, const char *name, const char *value)
 {
 	uint64_t n;
 
+	if (strcmp(name, "helper") == 0) {
+		int i = find_name(helper_names, SCENARIO_HELPER_MAX, value);
+
+		s->helper = i > 0 ? (enum scenario_helper)i : SCENARIO_NO_HELPER;
+		return i > 0 ? 0 : -EINVAL;
+	}
 	if (strcmp(name, "flows") == 0)
 		return read_number(&s->flows, value, 1, FLOWS_MAX);
 	if (strcmp(name, "size") == 0 &&
 	    read_number(&n, value, SIZE_MIN, SCENARIO_FRAME_MAX) == 0) {
 		s->size = (unsigned int)n;
+		return 0;
+	}
+	if (strcmp(name, "tracked") == 0 && read_number(&n, value, 1, 100) == 0) {
+		s->tracked = (unsigned int)n;
 		return 0;
 	}
 	if (strcmp(name, "vips") == 0 && read_number(&n, value, 1, SCENARIO_VIPS_MAX) == 0 &&
@@ -174,13 +206,21 @@ int scenario_parse(struct scenario *out, const char *text, struct diag *diag)
 			diag_add(diag, NULL, 0,
 				 "scenario \"%s\": \"%s\" is not one of v4, v6, ack, syn, udp, "
 				 "sequential, random, fresh, gue, pass, full, flows=1..16M, "
-				 "vips=1|2|4|8|16, size=%d..%d",
+				 "vips=1|2|4|8|16, tracked=1..100, helper=pass|socket|redirect, "
+				 "size=%d..%d",
 				 text, word, SIZE_MIN, SCENARIO_FRAME_MAX);
 			return -EINVAL;
 		}
 	}
 	if (s.family == 6 && s.size < SIZE_MIN_V6)
 		s.size = SIZE_MIN_V6;
+	if (s.helper > SCENARIO_HELPER_PASS) {
+		s.family = 4;
+		s.packet = SCENARIO_ACK;
+		s.size += sizeof(struct iphdr);
+		if (s.size > SCENARIO_FRAME_MAX)
+			s.size = SCENARIO_FRAME_MAX;
+	}
 	s.full |= s.order == DRIVER_FRESH;
 	snprintf(s.name, sizeof(s.name), "%s", text);
 	*out = s;
@@ -201,10 +241,31 @@ const char *scenario_backend(char *text, unsigned int family, unsigned int i)
 	return text;
 }
 
-static size_t put_ip(const struct scenario *s, unsigned char *at)
+/* The outer header of a packet for the helper. */
+static size_t put_tunnel(const struct scenario *s, unsigned char *at)
+{
+	struct iphdr ip = {
+		.version = 4,
+		.ihl = 5,
+		.tot_len = htons((uint16_t)(s->size - ETH_HLEN)),
+		.id = htons(HELPER_TARGET_HINT),
+		.frag_off = htons(0x4000),
+		.ttl = 64,
+		.protocol = IPPROTO_IPIP,
+	};
+
+	if (s->helper <= SCENARIO_HELPER_PASS)
+		return 0;
+	inet_pton(AF_INET, "172.16.0.1", &ip.saddr);
+	inet_pton(AF_INET, HELPER_TARGET_SELF, &ip.daddr);
+	memcpy(at, &ip, sizeof(ip));
+	return sizeof(ip);
+}
+
+static size_t put_ip(const struct scenario *s, unsigned char *at, size_t size)
 {
 	uint8_t proto = s->packet == SCENARIO_UDP ? IPPROTO_UDP : IPPROTO_TCP;
-	size_t size = s->size - ETH_HLEN;
+	bool helper = s->helper > SCENARIO_HELPER_PASS;
 	char vip[ADDR_TEXT_MAX];
 
 	scenario_vip(vip, s->family, 0);
@@ -218,8 +279,12 @@ static size_t put_ip(const struct scenario *s, unsigned char *at)
 			.protocol = proto,
 		};
 
-		inet_pton(AF_INET, "10.0.0.0", &ip.saddr);
-		inet_pton(AF_INET, s->pass ? "198.18.9.16" : vip, &ip.daddr);
+		inet_pton(AF_INET, helper ? HELPER_TARGET_CLIENT : "10.0.0.0", &ip.saddr);
+		inet_pton(AF_INET,
+			  helper    ? HELPER_TARGET_SERVER
+			  : s->pass ? "198.18.9.16"
+				    : vip,
+			  &ip.daddr);
 		memcpy(at, &ip, sizeof(ip));
 		return sizeof(ip);
 	} else {
@@ -248,7 +313,8 @@ void scenario_frame(const struct scenario *s, unsigned char frame[SCENARIO_FRAME
 
 	memset(frame, 0, SCENARIO_FRAME_MAX);
 	memcpy(frame, &eth, sizeof(eth));
-	at += put_ip(s, frame + at);
+	at += put_tunnel(s, frame + at);
+	at += put_ip(s, frame + at, s->size - at);
 	if (s->packet == SCENARIO_UDP) {
 		struct udphdr udp = {
 			.dest = htons(SCENARIO_PORT),
@@ -266,16 +332,34 @@ void scenario_frame(const struct scenario *s, unsigned char frame[SCENARIO_FRAME
 			.window = htons(1024),
 		};
 
+		/* For others the driver puts it in. */
+		if (s->helper > SCENARIO_HELPER_PASS)
+			tcp.source = htons(s->helper == SCENARIO_HELPER_SOCKET
+						   ? HELPER_TARGET_KNOWN_PORT
+						   : HELPER_TARGET_UNKNOWN_PORT);
 		memcpy(frame + at, &tcp, sizeof(tcp));
 	}
 }
 
 /* ------------------------------------------------------------------------------------------ config */
 
+uint32_t scenario_flow_entries(const struct scenario *s)
+{
+	uint64_t known = 2 * s->flows * s->tracked / 100;
+	uint32_t entries = MODEL_LIMIT_FLOWS;
+
+	while (entries < known)
+		entries *= 2;
+	return entries;
+}
+
 static void write_config(const struct scenario *s, FILE *f)
 {
 	char text[ADDR_TEXT_MAX];
 
+	if (s->tracked)
+		fprintf(f, "flows = { size = %u; }; /* %u %% of the slots */\n",
+			scenario_flow_entries(s), s->tracked);
 	fprintf(f, "interfaces = ( { name = \"bench0\"; gateway_mac = \"%s\"; } );\n",
 		SCENARIO_GATEWAY);
 	fprintf(f, "pools = ( { name = \"pool\";\n");

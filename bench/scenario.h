@@ -26,6 +26,15 @@ enum scenario_packet {
 	SCENARIO_PACKET_MAX,
 };
 
+/* Through the helper's program (bench/helper_target.h) instead of the balancer's. */
+enum scenario_helper {
+	SCENARIO_NO_HELPER,
+	SCENARIO_HELPER_PASS,     /* not tunnelled */
+	SCENARIO_HELPER_SOCKET,   /* of a flow whose socket is there; hinted */
+	SCENARIO_HELPER_REDIRECT, /* of one that is not known; hinted: sent on */
+	SCENARIO_HELPER_MAX,
+};
+
 struct scenario {
 	char name[SCENARIO_NAME_MAX];
 	unsigned int family; /* 4 or 6 */
@@ -33,16 +42,19 @@ struct scenario {
 	enum driver_order order;
 	uint64_t flows; /* not with DRIVER_FRESH */
 	unsigned int vips;
-	unsigned int size; /* bytes of the frame, without FCS; the headers at least */
-	bool gue;          /* to the backends by GUE, not IP in IP */
-	bool pass;         /* for an address that is not a VIP's */
-	bool full;         /* tables of flows are full of others' before */
+	unsigned int size;           /* bytes of the frame, without FCS; the headers at least */
+	bool gue;                    /* to the backends by GUE, not IP in IP */
+	bool pass;                   /* for an address that is not a VIP's */
+	bool full;                   /* tables of flows are full of others' before */
+	enum scenario_helper helper; /* but for the first, always the same IPv4 packet */
+	unsigned int tracked; /* percent of each ring's slots whose flows are in the flow table */
 };
 
 /*
  * Words, each optional, separated by commas: v4 v6; ack syn udp; flows=N (k and M are thousands and
- * millions); sequential random fresh; vips=N (1, 2, 4, 8, 16); size=N; gue; pass; full. Instead of words the name of a
- * scenario of scenario_list(). 0; or -EINVAL with a message and @out untouched.
+ * millions); sequential random fresh; vips=N (1, 2, 4, 8, 16); size=N; tracked=N (percent of the slots); gue; pass;
+ * helper=pass|socket|redirect;
+ * full. Instead of words the name of a scenario of scenario_list(). 0; or -EINVAL with a message and @out untouched.
  */
 int scenario_parse(struct scenario *out, const char *text, struct diag *diag);
 
@@ -59,6 +71,12 @@ void scenario_frame(const struct scenario *scenario, unsigned char frame[SCENARI
 /* A config for sluice: these VIPs over SCENARIO_BACKENDS backends. For the caller to free; NULL: no memory. */
 char *scenario_config(const struct scenario *scenario);
 
+/*
+ * Entries of sluice's flow table in that config, 8 bytes each: twice as many as there are flows to be known, a power of
+ * two; the default at least.
+ */
+uint32_t scenario_flow_entries(const struct scenario *scenario);
+
 /* Addresses, for those who fill maps by themselves: VIP or backend @i, from 0, as text. */
 const char *scenario_vip(char *text, unsigned int family, unsigned int i);
 const char *scenario_backend(char *text, unsigned int family, unsigned int i);
@@ -69,5 +87,6 @@ const char *scenario_backend(char *text, unsigned int family, unsigned int i);
 /* "ack", "random". */
 const char *scenario_packet_name(enum scenario_packet packet);
 const char *scenario_order_name(enum driver_order order);
+const char *scenario_helper_name(enum scenario_helper helper);
 
 #endif

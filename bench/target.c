@@ -3,7 +3,7 @@
  * sluice is loaded once for each config that scenarios ask for. The baselines are loaded once; both LRU
  * programs share their maps. A table of flows is at its best when it is new: flows that come one after the
  * other lie one after the other. So settled flows are measured with a new table for each sample, floods
- * with one that is full.
+ * with one that is full. The same for sluice's flow table, where slots are tracked.
  */
 #include "bench/target.h"
 
@@ -20,6 +20,7 @@
 #include "bench/baseline/abi.h"
 #include "bench/baseline/floor.skel.h"
 #include "bench/baseline/lru.skel.h"
+#include "bench/helper_target.h"
 #include "config/addr.h"
 #include "config/cleanup.h"
 #include "daemon/ring.h"
@@ -40,7 +41,8 @@ struct targets {
 	size_t n_instances;
 	struct floor_bpf *floor4, *floor6;
 	struct lru_bpf *lru, *lru_limited;
-	int full_table; /* LRU map that is full of flows; -1: not needed so far */
+	int full_table;               /* LRU map that is full of flows; -1: not needed so far */
+	struct helper_target *helper; /* NULL: not needed so far */
 	struct bpf_object *object;
 	int object_program; /* -1: none */
 	bool object_owned;  /* the descriptor is ours to close */
@@ -256,6 +258,8 @@ int targets_prepare(struct targets *t, enum target_kind kind, const struct scena
 	uint32_t cpu = (uint32_t)t->options.cpu;
 
 	*fill = 0;
+	if (kind == TARGET_SLUICE && s->tracked && s->full)
+		*fill = scenario_flow_entries(s);
 	if (kind != TARGET_LRU && kind != TARGET_LRU_LIMITED)
 		return 0;
 	if (kind == TARGET_LRU_LIMITED)
@@ -341,12 +345,15 @@ static int open_somebody(struct targets *t, struct diag *diag)
 
 /* ----------------------------------------------------------------------------------------- sluice */
 
-static int open_instance(struct instance *instance, char *config, struct diag *diag)
+static int open_instance(struct instance *instance, char *config, unsigned int tracked,
+			 struct diag *diag)
 {
 	int err = balancer_new(&instance->balancer);
 
 	if (!err)
 		err = balancer_load(instance->balancer, config, NULL, diag);
+	if (!err && tracked)
+		err = balancer_track(instance->balancer, tracked);
 	if (err) {
 		balancer_free(instance->balancer);
 		free(config);
@@ -374,7 +381,7 @@ static int get_instance(struct targets *t, const struct scenario *s, int *progra
 			free(config);
 			return -ENOSPC;
 		}
-		err = open_instance(&t->instances[i], config, diag);
+		err = open_instance(&t->instances[i], config, s->tracked, diag);
 		if (err)
 			return err;
 		t->n_instances++;
@@ -383,17 +390,26 @@ static int get_instance(struct targets *t, const struct scenario *s, int *progra
 	return 0;
 }
 
+static int get_helper(struct targets *t, int *program, struct diag *diag)
+{
+	int err = t->helper ? 0 : helper_target_new(&t->helper, diag);
+
+	if (!err)
+		*program = helper_target_program(t->helper);
+	return err;
+}
+
 /* ---------------------------------------------------------------------------------------- the whole */
 
 bool targets_serve(const struct targets *t, enum target_kind kind, const struct scenario *s)
 {
 	switch (kind) {
 	case TARGET_FLOOR:
-		return !s->gue && !s->pass;
+		return !s->gue && !s->pass && !s->helper;
 	case TARGET_LRU:
-		return !s->gue;
+		return !s->gue && !s->helper;
 	case TARGET_LRU_LIMITED:
-		return !s->gue && !s->pass && s->order == DRIVER_FRESH;
+		return !s->gue && !s->pass && !s->helper && s->order == DRIVER_FRESH;
 	case TARGET_OBJECT:
 		return t->object_program >= 0;
 	default:
@@ -404,10 +420,12 @@ bool targets_serve(const struct targets *t, enum target_kind kind, const struct 
 int targets_program(struct targets *t, enum target_kind kind, const struct scenario *s,
 		    int *program, int *action, struct diag *diag)
 {
-	*action = s->pass ? XDP_PASS : XDP_TX;
+	bool leaves = s->helper ? s->helper == SCENARIO_HELPER_REDIRECT : !s->pass;
+
+	*action = leaves ? XDP_TX : XDP_PASS;
 	switch (kind) {
 	case TARGET_SLUICE:
-		return get_instance(t, s, program, diag);
+		return s->helper ? get_helper(t, program, diag) : get_instance(t, s, program, diag);
 	case TARGET_FLOOR:
 		*program = bpf_program__fd(
 			(s->family == 4 ? t->floor4 : t->floor6)->progs.baseline_floor);
@@ -457,6 +475,7 @@ void targets_free(struct targets *t)
 	}
 	floor_bpf__destroy(t->floor4);
 	floor_bpf__destroy(t->floor6);
+	helper_target_free(t->helper);
 	lru_bpf__destroy(t->lru);
 	lru_bpf__destroy(t->lru_limited);
 	closep(&t->full_table);

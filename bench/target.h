@@ -47,8 +47,8 @@ int targets_program(struct targets *targets, enum target_kind kind, const struct
 
 /*
  * Before a sample: gives the LRU programs the table that the scenario is for, a full one or a new one. *@fill
- * becomes how many fresh flows have to be sent now, so that the full one is full and the limit of new flows is
- * reached. 0 or -errno.
+ * becomes how many fresh flows have to be sent now, so that a table is full that is to be full, and the limit of new
+ * flows is reached. 0 or -errno.
  */
 int targets_prepare(struct targets *targets, enum target_kind kind, const struct scenario *scenario,
 		    uint64_t *fill);

@@ -40,7 +40,10 @@ static const char usage[] =
 	"  --list               names of scenarios and what they mean\n"
 	"\n"
 	"A SCENARIO is a name or words: v4|v6, ack|syn|udp, flows=N, random|sequential|fresh,\n"
-	"vips=1|2|4|8|16, size=N, gue, pass, full; as in \"v6,syn,flows=100k\". None: all that "
+	"vips=1|2|4|8|16, tracked=PERCENT, size=N, gue, pass, full; or "
+	"helper=pass|socket|redirect,\n"
+	"through the helper's program; as in \"v6,syn,flows=100k\". "
+	"None: all that "
 	"have a name.\n";
 
 struct bench {
@@ -309,6 +312,11 @@ static void set_ratio(json_t *json, const char *name, double value)
 		json_object_set_new(json, name, rounded(value));
 }
 
+static const char *tunnel_name(const struct scenario *s)
+{
+	return s->pass || s->helper ? "none" : s->gue ? "gue" : "ip";
+}
+
 static json_t *scenario_json(const struct bench *b, const struct scenario *s)
 {
 	json_t *programs = json_object(), *ratios = json_object();
@@ -322,16 +330,16 @@ static json_t *scenario_json(const struct bench *b, const struct scenario *s)
 	set_ratio(ratios, "sluice_to_floor", ratio(b, s, TARGET_SLUICE, TARGET_FLOOR));
 	set_ratio(ratios, "lru_to_sluice", ratio(b, s, TARGET_LRU, TARGET_SLUICE));
 	set_ratio(ratios, "lru_limited_to_sluice", ratio(b, s, TARGET_LRU_LIMITED, TARGET_SLUICE));
-	return json_pack("{s:s, s:i, s:s, s:s, s:I, s:i, s:i, s:s, s:b, s:b, s:o, s:o}", "name",
-			 s->name, "family", (int)s->family, "packet",
-			 scenario_packet_name(s->packet), "order", scenario_order_name(s->order),
-			 "flows", (json_int_t)(s->order == DRIVER_FRESH ? 0 : s->flows), "vips",
-			 (int)s->vips, "bytes", (int)s->size, "tunnel",
-			 s->pass  ? "none"
-			 : s->gue ? "gue"
-				  : "ip",
-			 "for_vip", !s->pass, "full_tables", s->full, "programs", programs,
-			 "ratios", ratios);
+	return json_pack(
+		"{s:s, s:i, s:s, s:s, s:I, s:i, s:i, s:i, s:I, s:s, s:b, s:s, s:b, s:o, s:o}",
+		"name", s->name, "family", (int)s->family, "packet",
+		scenario_packet_name(s->packet), "order", scenario_order_name(s->order), "flows",
+		(json_int_t)(s->order == DRIVER_FRESH ? 0 : s->flows), "vips", (int)s->vips,
+		"bytes", (int)s->size, "tracked_percent", (int)s->tracked, "flow_table_bytes",
+		(json_int_t)(s->tracked ? 8 * (uint64_t)scenario_flow_entries(s) : 0), "tunnel",
+		tunnel_name(s), "for_vip", !s->pass && !s->helper, "helper",
+		scenario_helper_name(s->helper), "full_tables", s->full, "programs", programs,
+		"ratios", ratios);
 }
 
 static void print_json(const struct bench *b)

@@ -56,8 +56,8 @@ void load_check_limit(struct keys *k, const config_setting_t *s, size_t before, 
 {
 	if (before <= limit && before + n > limit)
 		keys_error(k, config_setting_get_elem(s, (unsigned int)(limit - before)),
-			   "more than %u %s in all; limits = { %s = N; } raises the limit", limit,
-			   what, what);
+			   "the limit of %s is %u in all; limits = { %s = N; } raises it", what,
+			   limit, what);
 }
 
 /* ----------------------------------------------------------------------------------- interfaces */

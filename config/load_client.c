@@ -45,11 +45,10 @@ static bool check_room(struct keys *k, struct spot *spot)
 	if (ld->n_clients < limit)
 		return true;
 	if (!ld->clients_full)
-		complain(
-			k, spot,
-			"more than %u client prefixes in all; limits = { sources = N; } raises the "
-			"limit",
-			limit);
+		complain(k, spot,
+			 "the limit of client prefixes is %u in all; limits = { sources = N; } "
+			 "raises it",
+			 limit);
 	ld->clients_full = true;
 	return false;
 }

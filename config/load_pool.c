@@ -104,6 +104,13 @@ static void backend_weight(struct keys *k, const config_setting_t *s, void *obje
 	take_unsigned(k, s, MODEL_WEIGHT_MIN, MODEL_WEIGHT_MAX, &backend->weight);
 }
 
+static void backend_weight_before(struct keys *k, const config_setting_t *s, void *object)
+{
+	struct model_backend *backend = object;
+
+	take_unsigned(k, s, MODEL_WEIGHT_MIN, MODEL_WEIGHT_MAX, &backend->weight_before);
+}
+
 static void backend_state(struct keys *k, const config_setting_t *s, void *object)
 {
 	struct model_backend *backend = object;
@@ -175,6 +182,7 @@ static const struct key backend_keys[] = {
 	{"name", KEY_STRING, true, backend_name},
 	{"address", KEY_STRING, true, backend_address},
 	{"weight", KEY_NUMBER, false, backend_weight},
+	{"weight_before", KEY_NUMBER, false, backend_weight_before},
 	{"state", KEY_STRING, false, backend_state},
 	{"id", KEY_NUMBER, false, hint_id},
 	{"server_ids", KEY_ELEMENTS, false, backend_server_ids},

@@ -172,6 +172,7 @@ struct model_backend {
 	char *name;                 /* unique in its pool */
 	struct sluice_addr address; /* unique in its pool */
 	unsigned int weight;        /* MODEL_WEIGHT_MIN .. MODEL_WEIGHT_MAX */
+	unsigned int weight_before; /* until the change that it declares has settled; 0: the same */
 	enum model_state state;
 	bool state_given; /* the file names the state (--replay counts others as active) */
 	/*

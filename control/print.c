@@ -549,7 +549,7 @@ int print_ring(FILE *out, const json_t *document, bool all)
 	};
 	_cleanup_(table_freep) struct table *t = table_new(COLUMNS(columns));
 	bool moving = json_is_true(json_object_get(document, "moving"));
-	const json_t *owner;
+	const json_t *owner, *line;
 	char text[CELL_MAX];
 	size_t i;
 
@@ -574,6 +574,11 @@ int print_ring(FILE *out, const json_t *document, bool all)
 			" slots also have an old owner, settles by %s\n",
 			number_at(document, "moving_slots"),
 			moment(text, number_at(document, "settles_by")));
+	json_array_foreach (json_object_get(document, "why"), i, line)
+		fprintf(out, "  %s\n", json_string_value(line));
+	if (json_object_get(document, "left_until"))
+		fprintf(out, "  who left keeps its flows until %s\n",
+			moment(text, number_at(document, "left_until")));
 	return table_print(t, out, 0);
 }
 

@@ -54,7 +54,10 @@
  *    "owners": [{"name": "web-1", "pool": "web", "state": "active", "weight": 100,
  *                "slots": 16384, "share": 0.25,
  *                "old_slots": 0}],             that it gave up, and still has the old flows of
- *    "since": epoch_s, "settles_by": epoch_s}  only while moving
+ *    "since": epoch_s,                         only while moving, as what follows:
+ *    "settles_by": epoch_s,                    at the latest
+ *    "left_until": epoch_s,                    who left keeps its flows; only if somebody left
+ *    "why": ["web-2 left", "web-5 is new", "web-1 has weight 50, not 100"]}
  *
  * digest
  *   {"all": "0123456789abcdef",                of all VIPs, in any order

@@ -23,6 +23,23 @@ static int read_large(struct running *running, enum map_id map)
 	return program_read_rows(&dp->program, map, &running->rows[map]);
 }
 
+static struct slots slots_of(const struct datapath *dp)
+{
+	return (struct slots){
+		.rings = dp->program.mapped[MAP_RINGS].data,
+		.others = dp->program.mapped[MAP_OTHERS].data,
+	};
+}
+
+/* Those that both maps have: one may be new, when its pin was lost. */
+static uint32_t count_slots(const struct datapath *dp)
+{
+	uint32_t rings = program_map_entries(&dp->program, MAP_RINGS);
+	uint32_t others = program_map_entries(&dp->program, MAP_OTHERS);
+
+	return (rings < others ? rings : others) * SLUICE_LINE_SLOTS;
+}
+
 static bool is_large(enum map_id map)
 {
 	return map == MAP_SOURCES || map == MAP_ACCESS;
@@ -37,8 +54,8 @@ int datapath_running(const struct datapath *dp, struct running *out)
 		.n_ids = program_map_entries(&dp->program, MAP_BACKENDS),
 		.targets = mapped[MAP_TARGETS].data,
 		.n_targets = program_map_entries(&dp->program, MAP_TARGETS),
-		.slots = mapped[MAP_RINGS].data,
-		.n_slots = program_map_entries(&dp->program, MAP_RINGS) * SLUICE_LINE_SLOTS,
+		.slots = slots_of(dp),
+		.n_slots = count_slots(dp),
 		.state = mapped[MAP_STATE].data,
 		.max_vips = program_map_entries(&dp->program, MAP_COUNTERS) - 1,
 		.read_rows = read_large,
@@ -68,11 +85,17 @@ void running_fini(struct running *running)
 
 /* --------------------------------------------------------------------------------------- writing */
 
+struct old_slot {
+	uint32_t at; /* counted from the maps' beginning */
+	uint32_t word;
+};
+
 /* What a step found, to be put back; rows know it themselves. */
 struct before {
 	struct plan_backend backend;
 	struct sluice_target target;
-	uint32_t *slots; /* of a live ring, all of them */
+	struct old_slot *slots; /* of a live ring, those that changed */
+	uint32_t n_slots;
 };
 
 /* Word by word, each at once: a packet never sees half a MAC address. */
@@ -121,32 +144,33 @@ static void write_backend(struct datapath *dp, const struct plan_backend *step,
 static int write_ring(struct datapath *dp, const struct plan *plan, const struct plan_ring *ring,
 		      struct plan_words *cache, struct before *before)
 {
-	uint32_t *slots = (uint32_t *)dp->program.mapped[MAP_RINGS].data + ring->base;
 	const uint32_t *words = plan_words_get(cache, plan, ring);
+	struct slots slots = slots_of(dp);
 
-	if (!words)
+	/* Nobody looks at a ring that is not live yet. */
+	if (ring->live)
+		before->slots = calloc(ring->changed, sizeof(*before->slots));
+	if (!words || (ring->live && !before->slots))
 		return -ENOMEM;
-	if (ring->live) {
-		before->slots = malloc(ring->owners->ring->size * sizeof(*slots));
-		if (!before->slots)
-			return -ENOMEM;
-		memcpy(before->slots, slots, ring->owners->ring->size * sizeof(*slots));
-	}
 	for (uint32_t i = 0; i < ring->owners->ring->size; i++) {
-		uint32_t word = plan_word(ring, words[i], slots[i]);
+		uint32_t now = slots_get(&slots, ring->base + i);
+		uint32_t word = plan_word(ring, words[i], now);
 
-		if (slots[i] != word)
-			__atomic_store_n(&slots[i], word, __ATOMIC_RELEASE);
+		if (now == word)
+			continue;
+		if (ring->live && before->n_slots < ring->changed)
+			before->slots[before->n_slots++] = (struct old_slot){ring->base + i, now};
+		slots_set(&slots, ring->base + i, word);
 	}
 	return 0;
 }
 
-static void restore_ring(struct datapath *dp, const struct plan_ring *ring, const uint32_t *before)
+static void restore_ring(struct datapath *dp, const struct before *before)
 {
-	uint32_t *slots = (uint32_t *)dp->program.mapped[MAP_RINGS].data + ring->base;
+	struct slots slots = slots_of(dp);
 
-	for (uint32_t i = 0; before && i < ring->owners->ring->size; i++)
-		__atomic_store_n(&slots[i], before[i], __ATOMIC_RELEASE);
+	for (uint32_t i = 0; i < before->n_slots; i++)
+		slots_set(&slots, before->slots[i].at, before->slots[i].word);
 }
 
 static void write_target(struct datapath *dp, uint32_t index, const struct sluice_target *target,
@@ -206,7 +230,7 @@ static void undo_step(struct datapath *dp, const struct plan *plan, const struct
 		write_backend(dp, &before->backend, &ignored);
 		break;
 	case PLAN_RING:
-		restore_ring(dp, &plan->rings[step->index], before->slots);
+		restore_ring(dp, before);
 		break;
 	case PLAN_TARGET:
 		write_target(dp, plan->targets[step->index].index, &before->target, NULL);

@@ -91,6 +91,15 @@ static bool same_service(const struct model_vip *a, const struct model_vip *b)
 	       a->port == b->port && a->protocol == b->protocol;
 }
 
+/* How packets of it find their backend, beside its ring and its clients. */
+static bool same_options(const struct model_vip *a, const struct model_vip *b)
+{
+	return a->hash == b->hash && a->quic == b->quic &&
+	       a->quic_server_id_bytes == b->quic_server_id_bytes &&
+	       a->tcp_server_id == b->tcp_server_id && a->udp_stable == b->udp_stable &&
+	       a->track == b->track && a->hint == b->hint && a->failover == b->failover;
+}
+
 static void tell_vip(const struct changes *c, const struct desired_vip *v, const char *what)
 {
 	say(c, "vip %s: %s", v->vip->name, what);
@@ -109,11 +118,17 @@ static void compare_vip(const struct changes *c, const struct desired_vip *from,
 
 	if (!same_service(from->vip, to->vip))
 		say(c, "vip %s: address, port or protocol changed", name);
+	else if (!same_options(from->vip, to->vip))
+		say(c, "vip %s: hash, ids, track, hint or failover changed", name);
 	if (strcmp(from->vip->pool->name, to->vip->pool->name) != 0)
 		say(c, "vip %s: pool %s -> %s", name, from->vip->pool->name, to->vip->pool->name);
 	if (from->vip->maglev != to->vip->maglev || from->vip->ring_size != to->vip->ring_size)
 		say(c, "vip %s: ring v%d of %u slots -> v%d of %u", name, from->vip->maglev,
 		    from->vip->ring_size, to->vip->maglev, to->vip->ring_size);
+	if (from->vip->access_digest != to->vip->access_digest)
+		say(c, "vip %s: clients in allow or deny changed", name);
+	if (from->vip->sources_digest != to->vip->sources_digest)
+		say(c, "vip %s: clients in sources changed", name);
 	if (from->owners.panic != to->owners.panic)
 		tell_vip(c, to, panic_text(to));
 }

@@ -186,7 +186,7 @@ static void add_all_leaving(struct desired *d, const struct desired_input *in)
 		const struct generation_vip *v = &in->generations->vips[i];
 
 		for (size_t m = 0; v->moving && m < v->old.n_members; m++)
-			if (!v->old.members[m].gone &&
+			if (!generation_member_out(&v->old.members[m]) &&
 			    find_backend(d, v->old.members[m].pool, &v->old.members[m].address) ==
 				    d->n_backends)
 				add_leaving(d, in, &v->old.members[m]);
@@ -327,7 +327,7 @@ static void set_old_member(struct owners *o, size_t m, const struct desired *d,
 	bool in_ring = at >= o->first && at - o->first < o->n;
 
 	o->old_members[m] = at < d->n_backends ? (uint32_t)at : OWNERS_NOBODY;
-	o->old_serves[m] = at < d->n_backends && !member->gone &&
+	o->old_serves[m] = at < d->n_backends && !generation_member_out(member) &&
 			   d->backends[at].state != MODEL_STATE_DISABLED &&
 			   (!in_ring || !o->standing || o->standing[at - o->first] & OWNERS_UP);
 }
@@ -394,7 +394,7 @@ static uint32_t vip_flags(const struct model_vip *vip)
 	};
 	uint32_t flags = hash_flags[vip->hash] | quic_flags[vip->quic];
 
-	/* Flows that an id moved away from their slot are remembered: not every packet has it. */
+	/* Where an id led a flow away from its slot is remembered: not every packet has it. */
 	if (vip->track == MODEL_TRACK_ALWAYS ||
 	    (vip->track != MODEL_TRACK_NEVER &&
 	     (vip->quic || vip->tcp_server_id || vip->udp_stable)))

@@ -42,8 +42,7 @@ struct engine {
 struct candidate {
 	struct model *model;
 	const struct wishes *wishes;
-	bool (*settles)(void *ctx,
-			const struct generation_vip *vip); /* which moves end; NULL: none */
+	generations_settles_fn *settles; /* which moves end; NULL: none */
 	void *ctx;
 	bool dismisses; /* backends that the model has no more lose their flows */
 };
@@ -67,7 +66,7 @@ static size_t list_addresses(const struct model *model, const struct generations
 		const struct generation *old = &generations->vips[v].old;
 
 		for (size_t i = 0; generations->vips[v].moving && i < old->n_members; i++)
-			if (!old->members[i].gone)
+			if (!generation_member_out(&old->members[i]))
 				out[n++] = old->members[i].address;
 	}
 	return n;
@@ -253,6 +252,7 @@ static bool same_members(const struct generation *a, const struct generation *b)
 		return false;
 	for (size_t i = 0; i < a->n_members; i++)
 		if (a->members[i].gone != b->members[i].gone ||
+		    a->members[i].disabled != b->members[i].disabled ||
 		    !addr_equal(&a->members[i].address, &b->members[i].address))
 			return false;
 	return true;
@@ -274,17 +274,23 @@ static bool same_moves(const struct generations *a, const struct generations *b)
 	return true;
 }
 
-/* Puts the generations in force; on disk too, so that a restart goes on where this ends. */
-static void adopt_generations(struct engine *e, const struct model *model, struct generations *next)
+/*
+ * Writes down what is about to be in force, before packets meet it: a daemon that dies in between, and
+ * comes back with another config, must know whose the flows are that began meanwhile. 0, or -errno with a
+ * message; at start it is only logged, since the packets go on as they did.
+ */
+static int note_generations(struct engine *e, const struct model *model,
+			    const struct generations *next, struct diag *diag)
 {
-	_cleanup_(diag_fini) struct diag diag = {0};
-	bool same = same_moves(&e->generations, next);
+	_cleanup_(diag_fini) struct diag unsaved = {0};
 
-	generations_fini(&e->generations);
-	e->generations = *next;
-	*next = (struct generations){0};
-	if (!same && generations_save(&e->generations, model->state_dir, &diag))
-		log_diag(LOG_LEVEL_WARNING, &diag);
+	if (same_moves(&e->generations, next))
+		return 0;
+	if (e->model)
+		return generations_save(next, model->state_dir, diag);
+	if (generations_save(next, model->state_dir, &unsaved))
+		log_diag(LOG_LEVEL_WARNING, &unsaved);
+	return 0;
 }
 
 /* The plan was carried out: the candidate is in force. */
@@ -302,7 +308,9 @@ static void adopt(struct engine *e, const struct candidate *c, struct generation
 	plan_free(e->plan);
 	e->desired = desired;
 	e->plan = plan;
-	adopt_generations(e, c->model, generations);
+	generations_fini(&e->generations);
+	e->generations = *generations;
+	*generations = (struct generations){0};
 	if (e->model != c->model) {
 		model_free(e->model);
 		e->model = c->model;
@@ -312,8 +320,8 @@ static void adopt(struct engine *e, const struct candidate *c, struct generation
 	arm_settle_timer(e);
 }
 
-/* After a failed attempt: ways and program for the state in force. */
-static void restore(struct engine *e)
+/* After a failed attempt to bring @next into force: ways, program and files for the state in force. */
+static void restore(struct engine *e, const struct generations *next)
 {
 	_cleanup_(diag_fini) struct diag diag = {0};
 	struct sluice_settings settings;
@@ -326,7 +334,9 @@ static void restore(struct engine *e)
 	if (health_follow(e->health, e->model, &e->wishes))
 		diag_add(&diag, NULL, 0, "checks: %s", strerror(ENOMEM));
 	if (follow(e, e->model, &e->generations, &diag) || make_fit(e, &size, &settings, &diag) ||
-	    diag.n)
+	    diag.n ||
+	    (!same_moves(&e->generations, next) &&
+	     generations_save(&e->generations, e->model->state_dir, &diag)))
 		log_diag(LOG_LEVEL_ERROR, &diag);
 }
 
@@ -346,9 +356,8 @@ static int make_generations(struct engine *e, const struct candidate *c,
 {
 	int err = generations_next(out, &e->generations, c->model, wishes, time(NULL));
 
-	for (size_t i = 0; !err && c->settles && i < out->n; i++)
-		if (out->vips[i].moving && c->settles(c->ctx, &out->vips[i]))
-			generation_vip_settle(&out->vips[i]);
+	if (!err && c->settles)
+		generations_settle_those(out, c->settles, c->ctx);
 	if (!err && c->dismisses)
 		generations_dismiss(out, c->model);
 	return err;
@@ -375,9 +384,11 @@ static int bring_into_force(struct engine *e, const struct candidate *c,
 	if (!err)
 		err = make_desired(e, c, &wishes, &next, &desired);
 	if (!err)
+		err = note_generations(e, c->model, &next, diag);
+	if (!err)
 		err = write_maps(e, c, desired, &plan, diag);
 	if (err) {
-		restore(e);
+		restore(e, &next);
 		if (!diag->n)
 			diag_add(diag, NULL, 0, "%s", strerror(-err));
 		return err;
@@ -471,6 +482,9 @@ static bool needs_old(struct look *look, const struct generation_vip *g)
 		return false;
 	if (look->last && owners_equal(look->last, owners))
 		return look->needed;
+	/* When it ends known flows are forgotten: also those that moved for a backend's health. */
+	if (owners_recent(owners))
+		return true;
 	/* Without memory it is looked again later. */
 	if (settle_init(&settle, e->desired, owners, e->plan->backend_ids))
 		return true;

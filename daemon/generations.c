@@ -108,6 +108,7 @@ static bool some_left(const struct generation *before, const struct generation *
 /* A backend with the state and weight in force. */
 struct declared {
 	struct generation_member member; /* names are borrowed */
+	unsigned int weight_before;
 	enum model_state state;
 };
 
@@ -142,6 +143,7 @@ static struct declared declared_backend(const struct model_pool *pool,
 			   .address = backend->address,
 			   .weight = wish && wish->weight ? wish->weight : backend->weight,
 			   .hint = backend->hint},
+		.weight_before = backend->weight_before,
 		.state = wish && wish->has_state ? wish->state : backend->state,
 	};
 }
@@ -190,9 +192,13 @@ struct origin {
 	const char *pool_name; /* in the entry */
 };
 
-/* The generation of the backends in a state that @is_member says yes to. 0 or -ENOMEM. */
+/*
+ * The generation of the backends in a state that @is_member says yes to; @before: with the weights that they
+ * had. 0 or -ENOMEM.
+ */
 static int select_members(struct generation *out, const struct declarations *d,
-			  const struct origin *o, bool (*is_member)(enum model_state state))
+			  const struct origin *o, bool (*is_member)(enum model_state state),
+			  bool before)
 {
 	const struct declared *backends = first_of(d, o->pool);
 	_cleanup_(freep) struct generation_member *members =
@@ -205,9 +211,16 @@ static int select_members(struct generation *out, const struct declarations *d,
 
 	if (!members)
 		return -ENOMEM;
-	for (size_t i = 0; i < o->pool->n_backends; i++)
-		if (is_member(backends[i].state))
-			members[g.n_members++] = backends[i].member;
+	for (size_t i = 0; i < o->pool->n_backends; i++) {
+		struct generation_member *member = &members[g.n_members];
+
+		if (!is_member(backends[i].state))
+			continue;
+		*member = backends[i].member;
+		if (before && backends[i].weight_before)
+			member->weight = backends[i].weight_before;
+		g.n_members++;
+	}
 	return generation_copy(out, &g);
 }
 
@@ -290,7 +303,7 @@ static int keep_old(struct generation *out, const struct declarations *d, const 
 		members[i].pool = same->member.pool;
 		members[i].backend = same->member.backend;
 		members[i].hint = same->member.hint;
-		members[i].gone |= same->state == MODEL_STATE_DISABLED;
+		members[i].disabled = same->state == MODEL_STATE_DISABLED;
 	}
 	return generation_copy(out, &g);
 }
@@ -330,7 +343,7 @@ static void dismiss(struct generation_vip *v)
 static int first_vip(struct generation_vip *v, const struct declarations *d, const struct origin *o,
 		     int64_t now)
 {
-	int err = select_members(&v->old, d, o, had_flows_before);
+	int err = select_members(&v->old, d, o, had_flows_before, true);
 
 	if (err)
 		return err;
@@ -379,7 +392,7 @@ static int changed_vip(struct generation_vip *v, const struct declarations *d,
 		v->soonest = later(v->soonest, before->soonest);
 		v->limit = later(v->limit, before->limit);
 		v->leave = leave_of_both(v->leave, before->leave);
-	} else if (before->moving) {
+	} else if (before->moving && !*v->pool) {
 		v->epoch++;
 	}
 	v->back = generation_equal(start, &v->now);
@@ -397,7 +410,7 @@ static int next_vip(struct generation_vip *v, const struct declarations *d, cons
 	v->pool = strdup(o->pool_name);
 	if (!v->vip || !v->pool)
 		return -ENOMEM;
-	err = select_members(&v->now, d, o, takes_new_flows);
+	err = select_members(&v->now, d, o, takes_new_flows, false);
 	if (err)
 		return err;
 	if (before)
@@ -485,32 +498,62 @@ struct generation_vip *generations_find(const struct generations *generations, c
 	return bsearch(&key, generations->vips, generations->n, sizeof(key), compare_vips);
 }
 
-void generation_vip_settle(struct generation_vip *v)
+static void settle(struct generation_vip *v)
 {
-	if (!v->moving)
-		return;
 	generation_fini(&v->old);
 	v->moving = false;
 	v->back = false;
-	v->epoch++;
 	v->leave = INT64_MAX;
 	v->soonest = 0;
 	v->limit = 0;
 }
 
-bool generations_settle(struct generations *generations, const char *vip, int64_t now)
+static bool vip_moves(const struct generations *generations, const char *vip)
+{
+	for (size_t i = 0; i < generations->n; i++)
+		if (generations->vips[i].moving && strcmp(generations->vips[i].vip, vip) == 0)
+			return true;
+	return false;
+}
+
+bool generations_settle_those(struct generations *generations, generations_settles_fn *settles,
+			      void *ctx)
 {
 	bool some = false;
 
 	for (size_t i = 0; i < generations->n; i++) {
 		struct generation_vip *v = &generations->vips[i];
+		struct generation_vip *own;
 
-		if (!v->moving || (vip ? strcmp(v->vip, vip) != 0 : now < v->limit))
+		if (!v->moving || !settles(ctx, v))
 			continue;
-		generation_vip_settle(v);
+		settle(v);
 		some = true;
+		/* The flows of all its rings are of one epoch. */
+		own = generations_find(generations, v->vip, NULL);
+		if (own && !vip_moves(generations, v->vip))
+			own->epoch++;
 	}
 	return some;
+}
+
+struct naming {
+	const char *vip; /* NULL: by time */
+	int64_t now;
+};
+
+static bool is_named_or_due(void *ctx, const struct generation_vip *v)
+{
+	const struct naming *naming = ctx;
+
+	return naming->vip ? strcmp(v->vip, naming->vip) == 0 : naming->now >= v->limit;
+}
+
+bool generations_settle(struct generations *generations, const char *vip, int64_t now)
+{
+	struct naming naming = {vip, now};
+
+	return generations_settle_those(generations, is_named_or_due, &naming);
 }
 
 static bool is_in_model(const struct model *model, const struct generation_member *member)
@@ -545,7 +588,8 @@ bool generations_leaving(const struct generations *generations, const char *pool
 		if (!v->moving || v->leave == INT64_MAX || !v->old.n_members)
 			continue;
 		m = bsearch(&key, v->old.members, v->old.n_members, sizeof(key), compare_members);
-		if (m && !m->gone && strcmp(m->pool, pool) == 0 && !has_member(&v->now, m))
+		if (m && !generation_member_out(m) && strcmp(m->pool, pool) == 0 &&
+		    !has_member(&v->now, m))
 			return true;
 	}
 	return false;

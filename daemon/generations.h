@@ -33,8 +33,15 @@ struct generation_member {
 	struct sluice_addr address;
 	unsigned int weight; /* 0, in an old one: it owns no slot, but was a member since */
 	uint16_t hint;       /* its number in hints, host byte order; 0: derived from the address */
-	bool gone; /* in an old one: it serves no more, since it is disabled or its time is over */
+	bool gone;           /* in an old one: its time is over */
+	bool disabled;       /* in an old one: as it was last declared */
 };
+
+/* One of an old generation that serves no more. */
+static inline bool generation_member_out(const struct generation_member *member)
+{
+	return member->gone || member->disabled;
+}
 
 /* All zero is one without members. */
 struct generation {
@@ -54,9 +61,9 @@ struct generation_vip {
 	 * the one between, since what began under the first finds its owners in now.
 	 */
 	struct generation old;
-	uint8_t epoch;   /* how many moves have settled, modulo 2^8 */
-	bool moving;     /* the change from old to now has not settled */
-	bool back;       /* now is what the move began from, old the one between */
+	uint8_t epoch; /* of a VIP's own ring: how often all of its rings have settled, modulo 2^8 */
+	bool moving;   /* the change from old to now has not settled */
+	bool back;     /* now is what the move began from, old the one between */
 	int64_t since;   /* when now came about, seconds since the epoch */
 	int64_t leave;   /* when those who left are gone; INT64_MAX: nobody left, or they are */
 	int64_t soonest; /* from then on it may settle, when no live flow needs old */
@@ -100,8 +107,12 @@ void generations_dismiss(struct generations *generations, const struct model *mo
 bool generations_leaving(const struct generations *generations, const char *pool,
 			 const struct sluice_addr *address);
 
-/* Ends the move of @v, if it moves. */
-void generation_vip_settle(struct generation_vip *v);
+/* Says which moves end. */
+typedef bool generations_settles_fn(void *ctx, const struct generation_vip *v);
+
+/* Ends the moves that @settles says yes to. true: some ended. */
+bool generations_settle_those(struct generations *generations, generations_settles_fn *settles,
+			      void *ctx);
 
 /*
  * Ends the moves of the VIP named @vip, or all that are at their limit (@vip NULL). true: some ended.

@@ -12,7 +12,7 @@
  *	]}
  *
  * "pool" is there only for the ring of a pool that sources name, "epoch" once a move has settled,
- * "leave" only where somebody left, and a member's "gone" where it serves no more.
+ * "leave" only where somebody left, and a member's "gone" and "disabled" where they hold.
  */
 #include "daemon/generations.h"
 
@@ -38,16 +38,16 @@ static bool is_name(const char *text)
 /* Appends a member whose names are borrowed from @json. NULL, or what is wrong with it. */
 static const char *read_member(struct generation *g, json_t *json, json_error_t *error)
 {
-	static const char *const known[] = {"pool", "backend", "address", "weight",
-					    "hint", "gone",    NULL};
+	static const char *const known[] = {"pool", "backend", "address",  "weight",
+					    "hint", "gone",    "disabled", NULL};
 	struct generation_member *m = &g->members[g->n_members];
 	json_int_t weight, hint = 0;
 	const char *address;
-	int gone = 0;
+	int gone = 0, disabled = 0;
 
-	if (json_unpack_ex(json, error, 0, "{s:s, s:s, s:s, s:I, s?I, s?b}", "pool", &m->pool,
+	if (json_unpack_ex(json, error, 0, "{s:s, s:s, s:s, s:I, s?I, s?b, s?b}", "pool", &m->pool,
 			   "backend", &m->backend, "address", &address, "weight", &weight, "hint",
-			   &hint, "gone", &gone) != 0)
+			   &hint, "gone", &gone, "disabled", &disabled) != 0)
 		return error->text;
 	if (state_file_unknown(json, known))
 		return "a field that is not known";
@@ -64,6 +64,7 @@ static const char *read_member(struct generation *g, json_t *json, json_error_t 
 	m->weight = (unsigned int)weight;
 	m->hint = (uint16_t)hint;
 	m->gone = gone;
+	m->disabled = disabled;
 	g->n_members++;
 	return NULL;
 }
@@ -253,6 +254,8 @@ static json_t *member_json(const struct generation_member *m)
 			  (json_int_t)m->weight, "hint", (json_int_t)m->hint);
 
 	if (json && m->gone && json_object_set_new(json, "gone", json_true()) != 0)
+		return NULL;
+	if (json && m->disabled && json_object_set_new(json, "disabled", json_true()) != 0)
 		return NULL;
 	return TAKE(json);
 }

@@ -22,6 +22,7 @@ enum map_kind {
 	X(VIP_LINES, "vip_lines", MAP_MEMORY, __u32, struct sluice_vip_line) \
 	X(PREFIXES, "prefixes", MAP_ROWS, struct sluice_prefix_key, struct sluice_vip) \
 	X(RINGS, "rings", MAP_MEMORY, __u32, struct sluice_ring_line) \
+	X(OTHERS, "others", MAP_MEMORY, __u32, struct sluice_ring_line) \
 	X(BACKENDS, "backends", MAP_MEMORY, __u32, struct sluice_backend) \
 	X(NAMES, "names", MAP_MEMORY, __u32, struct sluice_name) \
 	X(TARGETS, "targets", MAP_MEMORY, __u32, struct sluice_target) \
@@ -34,6 +35,7 @@ enum map_kind {
 	X(FLOWS, "flows", MAP_MEMORY, __u32, struct sluice_flow_line) \
 	X(FRAGMENTS, "fragments", MAP_KERNEL, struct sluice_fragment_key, struct sluice_fragment) \
 	X(LIMITERS, "limiters", MAP_KERNEL, __u32, struct sluice_bucket) \
+	X(SCRATCH, "scratch", MAP_KERNEL, __u32, struct sluice_scratch) \
 	X(COUNTERS, "counters", MAP_KERNEL, __u32, struct sluice_counters) \
 	X(BACKEND_COUNTERS, "backend_counters", MAP_KERNEL, __u32, struct sluice_backend_counters)
 

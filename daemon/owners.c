@@ -68,10 +68,11 @@ static void look_around(const struct owners *o, uint32_t slot, unsigned int rank
 		s->other = owner_at(o, slot, next_up(o, slot, rank + 1, OWNERS_PANIC));
 		s->track = s->other != OWNERS_NOBODY;
 		s->keep = s->track && standing & OWNERS_BRIEF;
-	} else if (before & OWNERS_RECENT) {
-		s->track = true;
-	} else if (o->hint_always) {
-		s->other = owner_at(o, slot, next_up(o, slot, rank + 1, 0));
+	} else {
+		s->track = before & OWNERS_RECENT;
+		s->keep = s->track && o->hint_always;
+		if (o->hint_always)
+			s->other = owner_at(o, slot, next_up(o, slot, rank + 1, 0));
 	}
 	if (s->other == OWNERS_NOBODY)
 		s->other = s->cur;
@@ -88,6 +89,14 @@ struct owners_slot owners_of(const struct owners *o, uint32_t slot)
 	if (!s.moved && (o->standing || o->hint_always))
 		look_around(o, slot, rank, &s);
 	return s;
+}
+
+bool owners_recent(const struct owners *o)
+{
+	for (size_t i = 0; o->standing && i < o->n; i++)
+		if (o->standing[i] & OWNERS_RECENT)
+			return true;
+	return false;
 }
 
 static bool same_bytes(const void *a, const void *b, size_t n)

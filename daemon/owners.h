@@ -48,6 +48,9 @@ struct owners_slot {
 
 struct owners_slot owners_of(const struct owners *owners, uint32_t slot);
 
+/* Is some member OWNERS_RECENT? */
+bool owners_recent(const struct owners *owners);
+
 /* Do both give all slots the same owners? May say no where they do. */
 bool owners_equal(const struct owners *a, const struct owners *b);
 

@@ -108,7 +108,7 @@ static int number_backends(struct planner *p)
 		p->plan->backend_ids[i] = found ? found->id : layout_ids_take(&ids);
 		if (!p->plan->backend_ids[i]) {
 			diag_add(p->diag, NULL, 0,
-				 "backend \"%s\" of pool \"%s\": no room for more than %u backends "
+				 "backend \"%s\" of pool \"%s\": the limit of backends is %u "
 				 "(those that leave count until they are gone); raise "
 				 "limits.backends",
 				 b->backend->name, b->pool->name, p->running->n_ids - 1);
@@ -197,7 +197,7 @@ static struct sluice_prefix_key prefix_key(const struct model_vip *vip, uint8_t 
 	};
 }
 
-/* Is its place in `rings`? It is not when the pin of that map was lost. */
+/* Is its place in the maps of slots? It is not when a pin of theirs was lost. */
 static bool ring_is_in_map(const struct running *running, const struct sluice_ring *ring)
 {
 	return ring->size > 1 && ring->base % SLUICE_LINE_SLOTS == 0 &&
@@ -269,11 +269,10 @@ static int number_vips(struct planner *p)
 
 		p->plan->vip_ids[i] = now ? now->id : layout_ids_take(&ids);
 		if (!p->plan->vip_ids[i]) {
-			diag_add(
-				p->diag, NULL, 0,
-				"vip \"%s\": no room for more than %u VIPs (those that leave count "
-				"until they are gone); raise limits.vips",
-				vip->name, p->running->max_vips);
+			diag_add(p->diag, NULL, 0,
+				 "vip \"%s\": the limit of VIPs is %u (those that leave count "
+				 "until they are gone); raise limits.vips",
+				 vip->name, p->running->max_vips);
 			return -E2BIG;
 		}
 	}
@@ -333,13 +332,16 @@ void plan_words_fini(struct plan_words *w)
 	*w = (struct plan_words){0};
 }
 
-static uint64_t count_changed(const struct plan_ring *ring, const uint32_t *words,
-			      const uint32_t *before)
+static uint32_t count_changed(const struct plan_ring *ring, const uint32_t *words,
+			      const struct slots *running)
 {
-	uint32_t keep = ring->live && ring->owners->old ? SLUICE_SLOT_TRACK : 0, changed = 0;
+	uint32_t changed = 0;
 
-	for (uint32_t i = 0; i < ring->owners->ring->size; i++)
-		changed += before[i] != (words[i] | (before[i] & keep));
+	for (uint32_t i = 0; i < ring->owners->ring->size; i++) {
+		uint32_t before = slots_get(running, ring->base + i);
+
+		changed += before != plan_word(ring, words[i], before);
+	}
 	return changed;
 }
 
@@ -349,11 +351,11 @@ static int add_ring(struct planner *p, const struct plan_ring *ring)
 	const uint32_t *words = plan_words_get(&p->words, p->plan, ring);
 	struct plan *plan = p->plan;
 	struct plan_ring *list;
-	uint64_t changed;
+	uint32_t changed;
 
 	if (!words)
 		return -ENOMEM;
-	changed = count_changed(ring, words, &p->running->slots[ring->base]);
+	changed = count_changed(ring, words, &p->running->slots);
 	if (!changed)
 		return 0;
 	plan->slots += changed;
@@ -362,6 +364,7 @@ static int add_ring(struct planner *p, const struct plan_ring *ring)
 		return -ENOMEM;
 	plan->rings = list;
 	list[plan->n_rings - 1] = *ring;
+	list[plan->n_rings - 1].changed = changed;
 	return add_step(plan, PLAN_RING, plan->n_rings);
 }
 
@@ -712,9 +715,8 @@ static int check_room(struct planner *p, enum map_id map, const char *what, cons
 	if (n <= p->running->max_entries[map])
 		return 0;
 	diag_add(p->diag, NULL, 0,
-		 "no room for more than %u %s (those that leave count until they are "
-		 "gone)%s%s",
-		 p->running->max_entries[map], what, limit ? "; raise " : "", limit ? limit : "");
+		 "the limit of %s is %u (those that leave count until they are gone)%s%s", what,
+		 p->running->max_entries[map], limit ? "; raise " : "", limit ? limit : "");
 	return -E2BIG;
 }
 

@@ -15,6 +15,7 @@
 #include "daemon/desired.h"
 #include "daemon/maps.h"
 #include "daemon/rows.h"
+#include "daemon/slots.h"
 
 /* What the maps hold. Arrays belong to whoever made the snapshot. */
 struct running {
@@ -23,7 +24,7 @@ struct running {
 	uint32_t n_ids;                        /* ids 1 .. n_ids - 1 exist */
 	const struct sluice_target *targets;   /* by index; 0 is no target */
 	uint32_t n_targets;
-	const uint32_t *slots;
+	struct slots slots;
 	uint32_t n_slots; /* a multiple of SLUICE_LINE_SLOTS */
 	const struct sluice_state *state;
 	struct rows rows[MAP_MAX];     /* of the maps of kind MAP_ROWS, sorted */
@@ -68,8 +69,9 @@ struct plan_backend {
 /* A ring to be written: which slots differ is found while writing. */
 struct plan_ring {
 	const struct owners *owners;
-	uint32_t base; /* slot where the ring begins */
-	bool live;     /* packets use it already */
+	uint32_t base;    /* slot where the ring begins */
+	uint32_t changed; /* so many slots differ */
+	bool live;        /* packets use it already */
 };
 
 struct plan_target {

@@ -41,6 +41,7 @@ static uint32_t wanted_entries(const struct sluice_settings *settings, const str
 	case MAP_COUNTERS:
 		return size->vips + 1;
 	case MAP_RINGS:
+	case MAP_OTHERS:
 		return (size->ring_slots + SLUICE_LINE_SLOTS - 1) / SLUICE_LINE_SLOTS;
 	case MAP_BACKENDS:
 	case MAP_NAMES:
@@ -63,6 +64,7 @@ static uint32_t wanted_entries(const struct sluice_settings *settings, const str
 		return DECAP_MAX;
 	case MAP_DEVICES:
 		return DEVICES_MAX;
+	case MAP_SCRATCH:
 	case MAP_STATE:
 	case MAP_MAX:
 		break;
@@ -155,6 +157,22 @@ static void explain_load(struct diag *diag, int err)
 static bool kernel_has_frags(void)
 {
 	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
+}
+
+/* Records of the same size may have another meaning: the maps are of those who have the same ABI. */
+static int check_abi(int old_state, struct diag *diag)
+{
+	struct sluice_state state;
+	uint32_t key = 0;
+
+	if (old_state < 0 || bpf_map_lookup_elem(old_state, &key, &state) ||
+	    state.abi == SLUICE_ABI)
+		return 0;
+	diag_add(diag, NULL, 0,
+		 "what is pinned is from a release with another layout (%u, that of this one is "
+		 "%u); \"sluiced -c FILE --detach\" takes it down, then start anew",
+		 state.abi, SLUICE_ABI);
+	return -EPROTO;
 }
 
 /* The flow table's key: that of the old table, which else would be of no use. */
@@ -332,9 +350,11 @@ static int load(struct program *program, const struct sluice_settings *settings,
 	program->skel = sluice_bpf__open();
 	if (!program->skel)
 		return -errno;
-	err = set_settings(program, settings, old[MAP_STATE]);
+	err = choose_maps(program, settings, size, old, copy, diag);
 	if (!err)
-		err = choose_maps(program, settings, size, old, copy, diag);
+		err = check_abi(old[MAP_STATE], diag);
+	if (!err)
+		err = set_settings(program, settings, old[MAP_STATE]);
 	if (!err)
 		err = sluice_bpf__load(program->skel);
 	if (!err)

@@ -11,6 +11,7 @@
 
 #include "config/cleanup.h"
 #include "daemon/flow_table.h"
+#include "daemon/report_move.h"
 
 static void append(json_t *array, json_t *item)
 {
@@ -230,9 +231,7 @@ json_t *report_ring(const struct engine_view *view, const char *name)
 		free(s.slots);
 		free(s.leaving);
 	}
-	if (doc && g && g->moving) {
-		json_object_set_new(doc, "since", json_integer(g->since));
-		json_object_set_new(doc, "settles_by", json_integer(g->limit));
-	}
+	if (doc && g)
+		report_move(doc, g);
 	return doc;
 }

@@ -5,7 +5,8 @@
 #
 # Runs the unit and packet tests of BUILD (build or build/san) and, with its programs, the
 # end-to-end tests; with NAMEs only the suites whose name contains one of them. One line for each
-# suite, the output of those that failed, and last the sum: `N passed, N failed[, N skipped]`.
+# suite, the output of those that failed (of others, lines that begin with "note: "), and last the sum:
+# `N passed, N failed[, N skipped]`.
 # Exit 1 when a test failed or none ran.
 #
 # A unit suite is a cmocka program: its TAP lines count. On top, one failure for a program that
@@ -94,7 +95,10 @@ report()
 	if [ "$3" -gt 0 ]; then
 		sed 's/^/        /' "$out"
 	else
-		tap_skips | sed 's/^/        /'
+		{
+			tap_skips
+			grep '^note: ' "$out"
+		} | sed 's/^/        /'
 	fi
 	passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
 }

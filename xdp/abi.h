@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define SLUICE_ABI 2
+#define SLUICE_ABI 3
 
 /* An address of either family, network byte order; IPv4 a.b.c.d is ::ffff:a.b.c.d (w[3] is a.b.c.d). */
 struct sluice_addr {
@@ -21,13 +21,15 @@ struct sluice_addr {
 /* ------------------------------------------------------------------------------ rings and slots */
 
 #define SLUICE_RING_SLOTS 65537  /* Katran's, and the default */
-#define SLUICE_LINE_SLOTS 16     /* a ring starts at a multiple of this: one 64-byte line */
+#define SLUICE_LINE_SLOTS 32     /* a ring starts at a multiple of this: one 64-byte line */
 #define SLUICE_BACKEND_IDS 32768 /* ids are 1 .. SLUICE_BACKEND_IDS - 1; 0 is "no backend" */
 
 /*
- * A slot is one word, so that writing it is atomic: bits 0-14 `cur`, the backend that gets the
- * slot's packets; bit 15 `track`; bits 16-30 `other`, the slot's other possible owner; bit 31 `keep`:
- * flows that are not known are cur's, as far as can be told here.
+ * A slot: bits 0-14 `cur`, the backend that gets the slot's packets; bit 15 `track`; bits 16-30 `other`,
+ * the slot's other possible owner; bit 31 `keep`: flows that are not known are cur's, as far as can be told
+ * here. The low half lies in the map `rings`, the high half at the same place of `others`: a settled packet
+ * needs the low one alone, and twice as many of these fit the caches. Each is written at once. Who writes
+ * both writes `other` first where `track` is set, else last.
  */
 #define SLUICE_SLOT_TRACK 0x8000u
 #define SLUICE_SLOT_KEEP 0x80000000u
@@ -36,12 +38,12 @@ struct sluice_addr {
 #define SLUICE_SLOT_CUR(slot) ((slot)&0x7fffu)
 #define SLUICE_SLOT_OTHER(slot) ((slot) >> 16 & 0x7fffu)
 
-/* Value of the map `rings`: the rings of all VIPs, one after the other, in lines. */
+/* Value of the maps `rings` and `others`: the rings of all VIPs, one after the other, in lines. */
 struct sluice_ring_line {
-	__u32 slot[SLUICE_LINE_SLOTS];
+	__u16 slot[SLUICE_LINE_SLOTS];
 };
 
-/* Where a ring lies in `rings`. */
+/* Where a ring lies in `rings` and `others`. */
 struct sluice_ring {
 	__u32 base; /* first slot */
 	__u32 size; /* slots, a prime */
@@ -243,9 +245,12 @@ struct sluice_fragment {
 	__u32 backend;    /* id; 0: the first piece was dropped, or is not for a VIP */
 	__u32 vip;        /* id; 0: the datagram is not for a VIP */
 	__u32 generation; /* the backend's */
+	__be32 client;    /* last word of the address that the outer header shows */
 	__be16 sport;
 	__u16 time; /* in ticks, wrapping */
 };
+/* As backend: the first piece was an echo request, answered. */
+#define SLUICE_FRAGMENT_ECHO 0xffffffffu
 
 /* ------------------------------------------------------------------------------------- outcomes */
 
@@ -263,6 +268,7 @@ struct sluice_fragment {
 	X(ECHO_LIMITED, "echo_limited", "echo request to a VIP above the rate limit: dropped") \
 	X(TOO_BIG_LIMITED, "too_big_limited", "does not fit the tunnel, rate limit: dropped") \
 	X(TOO_BIG_NO_DF, "too_big_no_df", "does not fit the tunnel, no DF: dropped") \
+	X(TOO_NARROW, "too_narrow", "IPv6's 1280 bytes do not fit the tunnel: dropped") \
 	X(FRAGMENT_LOST, "fragment_lost", "a fragment for a VIP without its first one: dropped") \
 	X(DENIED, "denied", "client is denied by the VIP's prefixes: dropped") \
 	X(NO_BACKEND, "no_backend", "the VIP has no backend for it: dropped") \
@@ -315,6 +321,11 @@ struct sluice_bucket {
 	__u64 tokens_ns; /* a token is 1 s / rate */
 };
 
+/* Value of the per-CPU map `scratch`, one entry: bytes of a packet that lies in several buffers. */
+struct sluice_scratch {
+	__be32 w[128];
+};
+
 enum sluice_limiter {
 	SLUICE_LIMIT_ECHO,
 	SLUICE_LIMIT_TOO_BIG,
@@ -349,7 +360,7 @@ struct sluice_settings {
 	__u32 flow_age;   /* how long a silent flow is known, in ticks */
 	__u32 tcp_age;    /* ... an established TCP connection */
 	__u32 vip_bits;   /* lines of `vip_lines`: 2^vip_bits */
-	__u64 secret[2]; /* key of the flow table's tags */
+	__u64 secret[2];  /* key of the flow table's tags */
 };
 
 /*
@@ -387,6 +398,6 @@ _Static_assert(sizeof(struct sluice_backend) == 64, "one cache line");
 _Static_assert(sizeof(struct sluice_name) == 128, "map layout");
 _Static_assert(sizeof(struct sluice_flow_line) == 64, "one cache line");
 _Static_assert(sizeof(struct sluice_fragment_key) == 40, "map layout");
-_Static_assert(sizeof(struct sluice_fragment) == 16, "map layout");
+_Static_assert(sizeof(struct sluice_fragment) == 20, "map layout");
 
 #endif

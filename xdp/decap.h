@@ -41,8 +41,12 @@ static __always_inline int decap_find_inner(const struct packet *pkt, __u8 proto
 	first = packet_at(pkt, t->inner, sizeof(struct iphdr));
 	if (!first)
 		return 0;
-	t->type = *first >> 4 == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
-	return *first >> 4 == 4 || *first >> 4 == 6;
+	if (*first >> 4 == 4 && proto != IPPROTO_IPV6) {
+		t->type = bpf_htons(ETH_P_IP);
+		return 1;
+	}
+	t->type = bpf_htons(ETH_P_IPV6);
+	return *first >> 4 == 6 && proto != IPPROTO_IPIP;
 }
 
 /* Is the frame a tunnel that ends here? */

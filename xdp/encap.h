@@ -6,6 +6,7 @@
 #define SLUICE_XDP_ENCAP_H
 
 #include "xdp/backend.h"
+#include "xdp/gue_load.h"
 #include "xdp/icmp.h"
 #include "xdp/tunnel.h"
 
@@ -21,6 +22,7 @@ struct encap_tags {
 	__be16 outer;
 	__be16 inner;
 	__be16 outer_type;
+	__be16 inner_type;
 	__u16 n;
 };
 
@@ -28,12 +30,16 @@ struct encap_tags {
 static __always_inline struct encap_tags encap_tags(const struct packet *pkt,
 						    const struct sluice_backend *to)
 {
-	struct encap_tags tags = {.outer_type = bpf_htons(ETH_P_8021Q)};
+	struct encap_tags tags = {
+		.outer_type = bpf_htons(ETH_P_8021Q),
+		.inner_type = bpf_htons(ETH_P_8021Q),
+	};
 
 	if (!to->ifindex) {
 		tags.outer = pkt->vlan[0];
 		tags.inner = pkt->vlan[1];
-		tags.outer_type = pkt->vlan_type;
+		tags.outer_type = pkt->vlan_type[0];
+		tags.inner_type = pkt->vlan_type[1];
 		tags.n = pkt->n_vlan;
 	} else if (to->s_vlan) {
 		tags.outer = to->s_vlan;
@@ -80,7 +86,7 @@ static __always_inline int encap_l2(struct packet *pkt, const struct sluice_back
 	tag->type = type;
 	if (tags.n < 2)
 		return 1;
-	tag->type = bpf_htons(ETH_P_8021Q);
+	tag->type = tags.inner_type;
 	tag = packet_at(pkt, sizeof(*eth) + sizeof(*tag), sizeof(*tag));
 	if (!tag)
 		return 0;
@@ -102,44 +108,30 @@ static __always_inline int encap_transmit(struct packet *pkt, __u32 ifindex)
 	return stats_end(pkt, SLUICE_OUT_FORWARDED, XDP_REDIRECT);
 }
 
-/* ------------------------------------------------------------------------------------- the stage */
+/* ------------------------------------------------------------------------------------- the tunnel */
 
-/* The usual way: an untagged frame, IPv4 in IPv4. */
-static __always_inline int encap_usual(struct packet *pkt, const struct sluice_backend *to)
+/* The sum of the packet for an outer UDP checksum, by the cheapest way that has it. */
+static __always_inline __u64 encap_payload_sum(struct packet *pkt, int outer6)
 {
-	struct packet_ethernet *eth;
-	struct iphdr *ip;
+	__u64 sum = gue_payload_sum(pkt, outer6);
 
-	if (!tunnel_fits(pkt, to, sizeof(*ip)))
-		return icmp_too_big(pkt, to->mtu - sizeof(*ip));
-	if (bpf_xdp_adjust_head(pkt->ctx, -(int)sizeof(*ip)))
-		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
-	eth = packet_data(pkt);
-	ip = (void *)(eth + 1);
-	if ((void *)(ip + 1) > packet_end(pkt))
-		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
-	packet_copy_mac(eth->dst, to->dmac);
-	if (encap_turns_back(pkt, to))
-		packet_copy_mac(eth->src, pkt->own_mac);
-	else
-		packet_copy_mac(eth->src, to->smac);
-	eth->type = bpf_htons(ETH_P_IP);
-	tunnel_ip4(pkt, to, ip, 0);
-	return encap_transmit(pkt, to->ifindex);
+	return sum == GUE_NO_SUM && gue_needs_sum(pkt, outer6)
+		       ? gue_load_sum(pkt->ctx, pkt->l3, pkt->ip_len)
+		       : sum;
 }
 
-/* Any way: with tags, of either family, in UDP. */
+/* With tags, of either family, in UDP. */
 static __always_inline int encap_with(struct packet *pkt, const struct sluice_backend *to)
 {
 	struct encap_tags tags = encap_tags(pkt, to);
 	__u32 l3 = ETH_HLEN + tags.n * sizeof(struct encap_tag);
 	__u32 overhead = tunnel_overhead(to->encap);
-	__u32 payload_sum = GUE_NO_SUM;
+	__u64 payload_sum = GUE_NO_SUM;
 
 	if (!tunnel_fits(pkt, to, overhead))
 		return icmp_too_big(pkt, to->mtu - overhead);
 	if (FEATURE(GUE) && to->encap >= SLUICE_ENCAP_GUE4)
-		payload_sum = gue_payload_sum(pkt, to->encap == SLUICE_ENCAP_GUE6);
+		payload_sum = encap_payload_sum(pkt, to->encap == SLUICE_ENCAP_GUE6);
 	if (bpf_xdp_adjust_head(pkt->ctx, (int)pkt->l3 - (int)(l3 + overhead)))
 		return stats_end(pkt, SLUICE_OUT_NO_HEADROOM, XDP_DROP);
 	if (!encap_l2(pkt, to, tags, tunnel_type(to->encap)) ||
@@ -177,8 +169,6 @@ static __always_inline int encap(struct packet *pkt)
 	}
 	if (!(to->flags & SLUICE_BACKEND_NEXTHOP))
 		return stats_end(pkt, SLUICE_OUT_NO_NEXTHOP, XDP_DROP);
-	if (to->encap == SLUICE_ENCAP_IP4 && pkt->l3 == ETH_HLEN && !to->vlan)
-		return encap_usual(pkt, to);
 	return encap_any(pkt->ctx, pkt);
 }
 

@@ -52,7 +52,7 @@ static __always_inline __u64 flows_is_zero(__u32 word)
 static __always_inline void flows_write(struct sluice_flow_line *line, int from, int to, __u64 hash,
 					__u32 backend, __u32 now)
 {
-	__s64 best = from;
+	__s64 best = 0;
 
 #pragma unroll
 	for (int i = from; i < to; i++) {
@@ -63,43 +63,59 @@ static __always_inline void flows_write(struct sluice_flow_line *line, int from,
 		rank |= (entry & SLUICE_FLOW_CLOSED) >> 15;
 		rank |= flows_is_zero(SLUICE_FLOW_BACKEND(entry)) << 17;
 		rank |= flows_is_zero(SLUICE_FLOW_TAG(entry) ^ (__u32)hash) << 18;
-		/* The highest rank wins, its way in the low bits. */
-		less = best - (__s64)(rank << 3 | i);
+		/* The highest rank wins, in the low bits its way from the end: of equal ones the first. */
+		less = best - (__s64)(rank << 3 | (SLUICE_FLOW_WAYS - 1 - i));
 		best -= less & less >> 63;
+		/* One way after the other: all at once need more registers than there are, and much stack. */
+		asm volatile("" : "+r"(best));
 	}
-	line->entry[best & (SLUICE_FLOW_WAYS - 1)] = flows_entry(hash, backend, now);
+	line->entry[~best & (SLUICE_FLOW_WAYS - 1)] = flows_entry(hash, backend, now);
 }
 
-/*
- * Remembers the flow, as established or as a handshake. This and flows_find() are functions that the
- * verifier looks at once. @now: backend_now().
- */
-__noinline int flows_store(__u64 hash, __u32 backend, __u32 now, int handshake)
+/* Remembers the flow, as established or as a handshake. @now: backend_now(). */
+static __always_inline void flows_store(__u64 hash, __u32 backend, __u32 now, int handshake)
 {
 	struct sluice_flow_line *line = flows_line(hash);
 
 	if (!line)
-		return 0;
+		return;
 	if (handshake)
 		flows_write(line, SLUICE_FLOW_ESTABLISHED, SLUICE_FLOW_WAYS, hash, backend, now);
 	else
 		flows_write(line, 0, SLUICE_FLOW_ESTABLISHED, hash, backend, now);
-	return 0;
 }
 
-/* The flow's entry among ways [from, to), not older than @age; SLUICE_FLOW_WAYS: none. */
+/*
+ * The flow's entry among ways [from, to), not older than @age; SLUICE_FLOW_WAYS: none. Searched without
+ * branches: the processor would guess them wrong as often as not, and throw away what it did while it waited
+ * for the line.
+ */
 static __always_inline int flows_way(struct sluice_flow_line *line, int from, int to, __u64 hash,
 				     __u32 now, __u32 age)
 {
+	__u64 way = SLUICE_FLOW_WAYS, entry;
+
 #pragma unroll
 	for (int i = from; i < to; i++) {
-		__u64 entry = *(volatile __u64 *)&line->entry[i];
+		__u64 differs = SLUICE_FLOW_TAG(*(volatile __u64 *)&line->entry[i]) ^ (__u32)hash;
 
-		if (SLUICE_FLOW_TAG(entry) == (__u32)hash && SLUICE_FLOW_BACKEND(entry) &&
-		    (__u16)(now - SLUICE_FLOW_TIME(entry)) <= age)
-			return i;
+		/* All bits of the mask are set where nothing differs. */
+		way ^= (way ^ i) & (__u64)((__s64)(differs - 1) >> 63);
+		asm volatile("" : "+r"(way));
 	}
-	return SLUICE_FLOW_WAYS;
+	if (way >= SLUICE_FLOW_WAYS)
+		return SLUICE_FLOW_WAYS;
+	entry = *(volatile __u64 *)&line->entry[way];
+	if (!SLUICE_FLOW_BACKEND(entry) || (__u16)(now - SLUICE_FLOW_TIME(entry)) > age)
+		return SLUICE_FLOW_WAYS;
+	return (int)way;
+}
+
+/* The same among the handshakes. */
+static __always_inline int flows_handshake(struct sluice_flow_line *line, __u64 hash, __u32 now)
+{
+	return flows_way(line, SLUICE_FLOW_ESTABLISHED, SLUICE_FLOW_WAYS, hash, now,
+			 settings.flow_age);
 }
 
 #define FLOWS_SYN 1 /* the packet begins a flow */
@@ -109,7 +125,8 @@ static __always_inline int flows_way(struct sluice_flow_line *line, int from, in
  * The backend that the flow went to, 0: not known. An established entry is made young again; a
  * handshake becomes established with the second packet. A first packet finds established entries
  * only: a forged one must not move a living flow. Of those that the client has closed, or that are
- * silent, it finds none, since it begins another flow of the same tuple. @flags: FLOWS_*.
+ * silent, it finds none, since it begins another flow of the same tuple. @flags: FLOWS_*. A function that
+ * the verifier looks at once.
  */
 __noinline __u32 flows_find(__u64 hash, __u32 now, __u32 flags)
 {
@@ -121,13 +138,11 @@ __noinline __u32 flows_find(__u64 hash, __u32 now, __u32 flags)
 		return 0;
 	way = flows_way(line, 0, SLUICE_FLOW_ESTABLISHED, hash, now,
 			hash & SLUICE_FLOW_TCP >> 32 ? settings.tcp_age : settings.flow_age);
-	fresh = flows_way(line, SLUICE_FLOW_ESTABLISHED, SLUICE_FLOW_WAYS, hash, now,
-			  settings.flow_age);
 	if (way < SLUICE_FLOW_ESTABLISHED) {
 		entry = line->entry[way & (SLUICE_FLOW_WAYS - 1)];
 		if ((entry & SLUICE_FLOW_CLOSED ||
 		     (__u16)(now - SLUICE_FLOW_TIME(entry)) > settings.flow_age) &&
-		    (flags & FLOWS_SYN || fresh < SLUICE_FLOW_WAYS))
+		    (flags & FLOWS_SYN || flows_handshake(line, hash, now) < SLUICE_FLOW_WAYS))
 			way = SLUICE_FLOW_WAYS;
 	}
 	if (way < SLUICE_FLOW_ESTABLISHED) {
@@ -140,7 +155,8 @@ __noinline __u32 flows_find(__u64 hash, __u32 now, __u32 flags)
 			line->entry[way & (SLUICE_FLOW_WAYS - 1)] = used;
 		return SLUICE_FLOW_BACKEND(entry);
 	}
-	if (fresh >= SLUICE_FLOW_WAYS || flags & FLOWS_SYN)
+	fresh = flags & FLOWS_SYN ? SLUICE_FLOW_WAYS : flows_handshake(line, hash, now);
+	if (fresh >= SLUICE_FLOW_WAYS)
 		return 0;
 	entry = line->entry[fresh & (SLUICE_FLOW_WAYS - 1)];
 	flows_write(line, 0, SLUICE_FLOW_ESTABLISHED, hash, SLUICE_FLOW_BACKEND(entry), now);

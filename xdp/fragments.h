@@ -12,6 +12,23 @@
 
 #define FRAGMENT_AGE 30 /* ticks: as long as hosts wait for the rest of a datagram */
 
+/* Who sent it; of an ICMP error pkt->src is the client of the flow instead. */
+static __always_inline void fragments_sender(const struct packet *pkt, struct sluice_addr *sender)
+{
+	struct iphdr *ip4;
+	struct ipv6hdr *ip6;
+
+	if (pkt->family == 4) {
+		ip4 = packet_at(pkt, pkt->l3, sizeof(*ip4));
+		if (ip4)
+			sender->w[3] = ip4->saddr;
+	} else {
+		ip6 = packet_at(pkt, pkt->l3, sizeof(*ip6));
+		if (ip6)
+			__builtin_memcpy(sender, &ip6->saddr, sizeof(*sender));
+	}
+}
+
 static __always_inline struct sluice_fragment_key fragments_key(const struct packet *pkt)
 {
 	struct sluice_fragment_key key = {
@@ -22,26 +39,29 @@ static __always_inline struct sluice_fragment_key fragments_key(const struct pac
 		.proto = pkt->family == 4 ? pkt->proto : 0,
 	};
 
+	if (pkt->kind == PACKET_ERROR)
+		fragments_sender(pkt, &key.src);
 	return key;
 }
 
 /*
- * Notes where the first piece goes: to pkt->backend_id, or nowhere of ours (0). Only for addresses of
- * VIPs: the host's datagrams must not push ours out.
+ * Notes where the first piece goes: to @to, or nowhere of ours (0). Only for addresses of VIPs: the
+ * host's datagrams must not push ours out.
  */
-static __noinline int fragments_note(struct packet *pkt, struct sluice_fragment_key *key)
+static __noinline int fragments_note(struct packet *pkt, struct sluice_fragment_key *key, __u32 to)
 {
 	struct sluice_backend *backend;
 	struct sluice_fragment note = {
 		.vip = pkt->vip_id,
-		.backend = pkt->backend_id,
+		.backend = to,
+		.client = pkt->src.w[3],
 		.sport = pkt->sport,
 		.time = backend_now(),
 	};
 
 	if (!pkt->vip_id && !vip_by_address(pkt))
 		return 0;
-	backend = backend_get(pkt->backend_id);
+	backend = backend_get(to);
 	if (backend)
 		note.generation = backend->generation;
 	bpf_map_update_elem(&fragments, key, &note, BPF_ANY);
@@ -66,7 +86,7 @@ static __always_inline int fragments_of_known(const struct packet *pkt)
 	}
 }
 
-/* A later piece: to where the first one went. */
+/* A later piece: to where the first one went. STAGE_NEXT: that is known, pkt->kind tells echo apart. */
 static __noinline int fragments_follow(struct packet *pkt)
 {
 	struct sluice_fragment_key key = fragments_key(pkt);
@@ -86,10 +106,16 @@ static __noinline int fragments_follow(struct packet *pkt)
 	if (!note->vip)
 		return stats_end(pkt, SLUICE_OUT_NOT_VIP, XDP_PASS);
 	pkt->vip_id = note->vip;
+	if (note->backend == SLUICE_FRAGMENT_ECHO) {
+		pkt->kind = PACKET_ECHO_REST;
+		stats_event(pkt, SLUICE_EVENT_FRAGMENT);
+		return STAGE_NEXT;
+	}
 	backend = backend_get(note->backend);
 	if (!note->backend || !backend || backend->generation != note->generation)
 		return stats_end(pkt, SLUICE_OUT_FRAGMENT_LOST, XDP_DROP);
 	pkt->backend_id = note->backend;
+	pkt->src.w[3] = note->client;
 	pkt->sport = note->sport;
 	stats_event(pkt, SLUICE_EVENT_FRAGMENT);
 	return STAGE_NEXT;

@@ -51,8 +51,7 @@ static __always_inline __be16 parse_ethernet(struct packet *pkt)
 		tag = packet_at(pkt, pkt->l3, sizeof(*tag));
 		if (!tag)
 			return 0;
-		if (!i)
-			pkt->vlan_type = type;
+		pkt->vlan_type[i] = type;
 		pkt->vlan[i] = tag->tci;
 		pkt->n_vlan = i + 1;
 		pkt->l3 += sizeof(*tag);

@@ -7,6 +7,7 @@
 #define SLUICE_XDP_ICMP_H
 
 #include "xdp/checksum.h"
+#include "xdp/fragments.h"
 #include "xdp/l2.h"
 #include "xdp/limit.h"
 #include "xdp/stats.h"
@@ -19,69 +20,117 @@
 
 /* ----------------------------------------------------------------------------------------- echo */
 
-static __always_inline int icmp_answer4(struct packet *pkt)
+/* Back to the sender. Swapped addresses leave all sums as they are. */
+static __always_inline int icmp_turn4(struct packet *pkt)
 {
 	struct iphdr *ip = packet_at(pkt, pkt->l3, sizeof(*ip));
-	struct icmphdr *icmp = packet_at(pkt, pkt->l4, sizeof(*icmp));
 	__be32 dst;
 	__be16 old;
 
-	if (!ip || !icmp)
-		return stats_end(pkt, SLUICE_OUT_MALFORMED, XDP_PASS);
-	/* Swapped addresses leave the header's sum as it is; the TTL shares a word with the protocol. */
+	if (!ip)
+		return 0;
+	/* The TTL shares a word with the protocol. */
 	old = bpf_htons(ip->ttl << 8 | ip->protocol);
 	ip->ttl = ICMP_TTL;
 	ip->check = checksum_replace(ip->check, old, bpf_htons(ICMP_TTL << 8 | ip->protocol));
 	dst = ip->daddr;
 	ip->daddr = ip->saddr;
 	ip->saddr = dst;
+	return 1;
+}
+
+static __always_inline int icmp_turn6(struct packet *pkt)
+{
+	struct ipv6hdr *ip = packet_at(pkt, pkt->l3, sizeof(*ip));
+	struct in6_addr dst;
+
+	if (!ip)
+		return 0;
+	ip->hop_limit = ICMP_TTL;
+	dst = ip->daddr;
+	ip->daddr = ip->saddr;
+	ip->saddr = dst;
+	return 1;
+}
+
+/* The request's message becomes the reply's. */
+static __always_inline int icmp_answer4(struct packet *pkt)
+{
+	struct icmphdr *icmp = packet_at(pkt, pkt->l4, sizeof(*icmp));
+
+	if (!icmp)
+		return 0;
 	icmp->type = ICMP_ECHOREPLY;
 	icmp->checksum = checksum_replace(icmp->checksum, bpf_htons(ICMP_ECHO << 8), 0);
 	/* The message may be all zeros now, which sum up to +0: only -0 is right for them. */
 	if (!icmp->checksum)
 		icmp->checksum = (__sum16)0xffff;
-	return STAGE_NEXT;
+	return 1;
 }
 
 static __always_inline int icmp_answer6(struct packet *pkt)
 {
-	struct ipv6hdr *ip = packet_at(pkt, pkt->l3, sizeof(*ip));
 	struct icmp6hdr *icmp = packet_at(pkt, pkt->l4, sizeof(*icmp));
-	struct in6_addr dst;
 
-	if (!ip || !icmp)
-		return stats_end(pkt, SLUICE_OUT_MALFORMED, XDP_PASS);
-	ip->hop_limit = ICMP_TTL;
-	dst = ip->daddr;
-	ip->daddr = ip->saddr;
-	ip->saddr = dst;
+	if (!icmp)
+		return 0;
 	icmp->icmp6_type = ICMPV6_ECHO_REPLY;
 	icmp->icmp6_cksum = checksum_replace(icmp->icmp6_cksum, bpf_htons(ICMPV6_ECHO_REQUEST << 8),
 					     bpf_htons(ICMPV6_ECHO_REPLY << 8));
-	return STAGE_NEXT;
+	return 1;
 }
 
-/* An echo request: answered when it is for a VIP, else the host's. */
+/* The frame becomes the reply. 0: its headers are not at hand. */
+static __always_inline int icmp_reply(struct packet *pkt)
+{
+	struct ethhdr *eth;
+
+	if (pkt->family == 4 ? !icmp_turn4(pkt) : !icmp_turn6(pkt))
+		return 0;
+	/* Further pieces have no ICMP header; the sum in the first one covers them too. */
+	if (pkt->kind == PACKET_ECHO &&
+	    (pkt->family == 4 ? !icmp_answer4(pkt) : !icmp_answer6(pkt)))
+		return 0;
+	eth = packet_at(pkt, 0, sizeof(*eth));
+	if (!eth)
+		return 0;
+	l2_swap_macs(eth);
+	return 1;
+}
+
+/* Finds the VIP that the echo request is for; a request in pieces is noted. STAGE_NEXT: it is answered. */
+static __always_inline int icmp_admit(struct packet *pkt)
+{
+	struct sluice_vip *vip = vip_by_address(pkt);
+	struct sluice_fragment_key key;
+	int taken;
+
+	if (!vip)
+		return stats_end(pkt, SLUICE_OUT_NOT_VIP, XDP_PASS);
+	pkt->vip_id = vip->id;
+	taken = limit_take(SLUICE_LIMIT_ECHO, settings.echo_rate);
+	if (pkt->first_fragment) {
+		key = fragments_key(pkt);
+		fragments_note(pkt, &key, taken ? SLUICE_FRAGMENT_ECHO : 0);
+	}
+	return taken ? STAGE_NEXT : stats_end(pkt, SLUICE_OUT_ECHO_LIMITED, XDP_DROP);
+}
+
+/*
+ * An echo request, or a piece of one: answered when it is for a VIP, else the host's. Each piece of a
+ * request becomes the same piece of the reply.
+ */
 static __noinline int icmp_echo(struct packet *pkt)
 {
-	struct sluice_vip *vip;
-	struct ethhdr *eth;
 	int action;
 
 	if (!pkt)
 		return XDP_PASS;
-	vip = vip_by_address(pkt);
-	if (!vip)
-		return stats_end(pkt, SLUICE_OUT_NOT_VIP, XDP_PASS);
-	pkt->vip_id = vip->id;
-	if (!limit_take(SLUICE_LIMIT_ECHO, settings.echo_rate))
-		return stats_end(pkt, SLUICE_OUT_ECHO_LIMITED, XDP_DROP);
-	action = pkt->family == 4 ? icmp_answer4(pkt) : icmp_answer6(pkt);
+	action = icmp_admit(pkt);
 	if (action != STAGE_NEXT)
 		return action;
-	eth = packet_at(pkt, 0, sizeof(*eth));
-	if (eth)
-		l2_swap_macs(eth);
+	if (!icmp_reply(pkt))
+		return stats_end(pkt, SLUICE_OUT_MALFORMED, XDP_PASS);
 	return stats_end(pkt, SLUICE_OUT_ECHO, XDP_TX);
 }
 
@@ -90,6 +139,8 @@ static __noinline int icmp_echo(struct packet *pkt)
 /* How much of the packet is quoted, from its IP header on: as much as Katran does. */
 #define ICMP_QUOTE4 84
 #define ICMP_QUOTE6 248
+
+#define IPV6_MTU_MIN 1280 /* RFC 8200 */
 
 struct icmp_error4 {
 	struct iphdr ip;
@@ -185,7 +236,11 @@ static __always_inline int icmp_make_room(struct packet *pkt, __u32 header, __u3
 	return STAGE_NEXT;
 }
 
-/* The client learns what fits: @mtu bytes of an IP packet. The flow's own packet, not an error. */
+/*
+ * The client learns what fits: @mtu bytes of an IP packet. The flow's own packet, not an error. Nobody
+ * sends less than 1280 bytes of IPv6 because of a message (RFC 8201): less is not told, and what is
+ * as small already cannot be helped.
+ */
 static __noinline int icmp_too_big(struct packet *pkt, __u32 mtu)
 {
 	int action;
@@ -194,6 +249,11 @@ static __noinline int icmp_too_big(struct packet *pkt, __u32 mtu)
 		return XDP_DROP;
 	if (!pkt->dont_fragment || pkt->kind == PACKET_ERROR)
 		return stats_end(pkt, SLUICE_OUT_TOO_BIG_NO_DF, XDP_DROP);
+	if (pkt->family == 6 && mtu < IPV6_MTU_MIN) {
+		if (pkt->ip_len <= IPV6_MTU_MIN)
+			return stats_end(pkt, SLUICE_OUT_TOO_NARROW, XDP_DROP);
+		mtu = IPV6_MTU_MIN;
+	}
 	if (!limit_take(SLUICE_LIMIT_TOO_BIG, settings.error_rate))
 		return stats_end(pkt, SLUICE_OUT_TOO_BIG_LIMITED, XDP_DROP);
 	if (pkt->family == 4) {

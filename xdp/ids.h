@@ -32,7 +32,7 @@ static __always_inline int ids_quic_client_chosen(__u8 first, __u32 version)
 /* Katran's ids: two bits of layout, then the server's id; @at is its offset. 0: none. */
 static __always_inline __u32 ids_quic_katran(const struct packet *pkt, __u32 at)
 {
-	__u8 *id = packet_at(pkt, at, 3);
+	__u8 *id = packet_inside(pkt, at, 3);
 
 	if (!id)
 		return 0;
@@ -40,10 +40,10 @@ static __always_inline __u32 ids_quic_katran(const struct packet *pkt, __u32 at)
 	case 1:
 		return (id[0] & 0x3fu) << 10 | id[1] << 2 | id[2] >> 6;
 	case 2:
-		id = packet_at(pkt, at, 4);
+		id = packet_inside(pkt, at, 4);
 		return id ? (__u32)id[1] << 16 | id[2] << 8 | id[3] : 0;
 	case 3:
-		id = packet_at(pkt, at, 5);
+		id = packet_inside(pkt, at, 5);
 		if (!id || id[1] & 0x80)
 			return 0;
 		return (__u32)id[1] << 24 | id[2] << 16 | id[3] << 8 | id[4];
@@ -55,7 +55,7 @@ static __always_inline __u32 ids_quic_katran(const struct packet *pkt, __u32 at)
 /* QUIC-LB: three bits of config (7: no routing), then the server's id of the configured length. */
 static __always_inline __u32 ids_quic_lb(const struct packet *pkt, __u32 at)
 {
-	__u8 *id = packet_at(pkt, at, 5);
+	__u8 *id = packet_inside(pkt, at, 5);
 	__u32 word;
 
 	if (!id || id[0] >> 5 == 7)
@@ -67,12 +67,12 @@ static __always_inline __u32 ids_quic_lb(const struct packet *pkt, __u32 at)
 static __always_inline __u32 ids_quic(const struct packet *pkt)
 {
 	__u32 at = pkt->l4 + sizeof(struct udphdr);
-	__u8 *quic = packet_at(pkt, at, 1);
+	__u8 *quic = packet_inside(pkt, at, 1);
 
 	if (!quic)
 		return 0;
 	if (*quic & QUIC_LONG) {
-		quic = packet_at(pkt, at, QUIC_LONG_ID);
+		quic = packet_inside(pkt, at, QUIC_LONG_ID);
 		if (!quic || quic[5] < QUIC_ID_MIN ||
 		    ids_quic_client_chosen(quic[0], (__u32)quic[1] << 24 | quic[2] << 16 |
 							    quic[3] << 8 | quic[4]))
@@ -126,11 +126,15 @@ __noinline __u32 ids_tcp_option(struct xdp_md *ctx, __u32 at, __u32 end)
 
 static __always_inline __u32 ids_tcp(const struct packet *pkt)
 {
-	struct tcphdr *tcp = packet_at(pkt, pkt->l4, sizeof(*tcp));
+	struct tcphdr *tcp = packet_inside(pkt, pkt->l4, sizeof(*tcp));
+	__u32 end;
 
 	if (!tcp || pkt->tcp_flags & TCP_SYN_FLAG || tcp->doff <= sizeof(*tcp) / 4)
 		return 0;
-	return ids_tcp_option(pkt->ctx, pkt->l4 + sizeof(*tcp), pkt->l4 + tcp->doff * 4u);
+	end = pkt->l4 + tcp->doff * 4u;
+	if (end > pkt->l3 + pkt->ip_len)
+		end = pkt->l3 + pkt->ip_len;
+	return ids_tcp_option(pkt->ctx, pkt->l4 + sizeof(*tcp), end);
 }
 
 #define UDP_ID_MARK 0x52
@@ -139,7 +143,7 @@ static __always_inline __u32 ids_tcp(const struct packet *pkt)
 /* A header of 8 bytes before the payload: a mark, then 24 bits of id. 0: none. */
 static __always_inline __u32 ids_udp(const struct packet *pkt)
 {
-	__u8 *header = packet_at(pkt, pkt->l4 + sizeof(struct udphdr), UDP_ID_HEADER);
+	__u8 *header = packet_inside(pkt, pkt->l4 + sizeof(struct udphdr), UDP_ID_HEADER);
 
 	if (!header || header[0] != UDP_ID_MARK)
 		return 0;

@@ -47,7 +47,7 @@ struct {
 	__type(value, struct sluice_vip);
 } prefixes SEC(".maps");
 
-/* The rings of all VIPs. Daemon writes single slots through its mapping, program reads. */
+/* The rings of all VIPs: low halves of slots. Daemon writes single ones through its mapping, program reads. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -55,6 +55,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct sluice_ring_line);
 } rings SEC(".maps");
+
+/* The high halves, at the same places. Likewise. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sluice_ring_line);
+} others SEC(".maps");
 
 /* Backend id -> where to and how. Daemon writes through its mapping, program reads. */
 struct {
@@ -149,6 +158,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct sluice_bucket);
 } limiters SEC(".maps");
+
+/* One entry. Program writes and reads, within one packet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sluice_scratch);
+} scratch SEC(".maps");
 
 /* One entry. Daemon writes and reads (a later daemon's memory). */
 struct {

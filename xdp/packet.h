@@ -30,6 +30,7 @@
 #define STAGE_NEXT (-1)
 
 #define TCP_SYN_FLAG 0x02
+#define TCP_RST_FLAG 0x04
 #define TCP_END_FLAGS 0x05 /* FIN, RST */
 
 #define IP_DF 0x4000
@@ -63,7 +64,8 @@ enum packet_kind {
 	PACKET_FLOW,  /* dst, src, sport are of this packet */
 	PACKET_ERROR, /* an ICMP error: they are of the flow that it quotes, seen from the client */
 	PACKET_ECHO,  /* an ICMP echo request */
-	PACKET_FRAGMENT, /* not the first one: no ports */
+	PACKET_FRAGMENT,  /* not the first one: no ports */
+	PACKET_ECHO_REST, /* a later fragment of an echo request */
 };
 
 struct packet {
@@ -71,8 +73,8 @@ struct packet {
 	struct sluice_vip_key dst; /* address, port, protocol: what is looked up */
 	struct sluice_addr src;
 	__be16 sport;
-	__be16 vlan[2];   /* tags of the frame, outer first: id and priority */
-	__be16 vlan_type; /* Ethernet type of the outer one */
+	__be16 vlan[2];      /* tags of the frame, outer first: id and priority */
+	__be16 vlan_type[2]; /* their Ethernet types */
 	__u8 n_vlan;
 	__u8 family; /* 4 or 6 */
 	__u8 kind;   /* enum packet_kind */
@@ -117,6 +119,12 @@ static __always_inline void *packet_at(const struct packet *pkt, __u32 offset, _
 	/* One pointer, checked and used: the compiler must not compute it a second time. */
 	asm volatile("" : "+r"(at));
 	return at + size <= packet_end(pkt) ? at : NULL;
+}
+
+/* The same, of the IP packet: what lies behind its own length is padding. */
+static __always_inline void *packet_inside(const struct packet *pkt, __u32 offset, __u32 size)
+{
+	return offset + size <= pkt->l3 + pkt->ip_len ? packet_at(pkt, offset, size) : NULL;
 }
 
 #endif

@@ -43,7 +43,7 @@ static __always_inline int parse_quoted_l4(struct packet *pkt, __u32 l4, __u8 pr
 
 	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP)
 		return stats_end(pkt, SLUICE_OUT_NOT_L4, XDP_PASS);
-	ports = packet_at(pkt, l4, sizeof(*ports));
+	ports = packet_inside(pkt, l4, sizeof(*ports));
 	if (!ports)
 		return stats_end(pkt, SLUICE_OUT_MALFORMED, XDP_PASS);
 	pkt->dst.proto = proto;
@@ -55,7 +55,7 @@ static __always_inline int parse_quoted_l4(struct packet *pkt, __u32 l4, __u8 pr
 
 static __always_inline int parse_quoted_ipv4(struct packet *pkt, __u32 l3)
 {
-	struct iphdr *ip = packet_at(pkt, l3, sizeof(*ip));
+	struct iphdr *ip = packet_inside(pkt, l3, sizeof(*ip));
 
 	if (!ip || ip->version != 4 || ip->ihl < 5)
 		return stats_end(pkt, SLUICE_OUT_MALFORMED, XDP_PASS);
@@ -68,7 +68,7 @@ static __always_inline int parse_quoted_ipv4(struct packet *pkt, __u32 l3)
 
 static __always_inline int parse_quoted_ipv6(struct packet *pkt, __u32 l3)
 {
-	struct ipv6hdr *ip = packet_at(pkt, l3, sizeof(*ip));
+	struct ipv6hdr *ip = packet_inside(pkt, l3, sizeof(*ip));
 	struct sluice_addr source;
 	__u16 fragment = 0;
 	__be32 id;
@@ -94,7 +94,7 @@ static __always_inline int parse_quoted_ipv6(struct packet *pkt, __u32 l3)
 
 static __always_inline int parse_icmp(struct packet *pkt)
 {
-	struct icmphdr *icmp = packet_at(pkt, pkt->l4, sizeof(*icmp));
+	struct icmphdr *icmp = packet_inside(pkt, pkt->l4, sizeof(*icmp));
 
 	if (!icmp)
 		return stats_end(pkt, SLUICE_OUT_MALFORMED, XDP_PASS);
@@ -114,7 +114,7 @@ static __always_inline int parse_icmp(struct packet *pkt)
 
 static __always_inline int parse_icmp6(struct packet *pkt)
 {
-	struct icmp6hdr *icmp = packet_at(pkt, pkt->l4, sizeof(*icmp));
+	struct icmp6hdr *icmp = packet_inside(pkt, pkt->l4, sizeof(*icmp));
 
 	if (!icmp)
 		return stats_end(pkt, SLUICE_OUT_MALFORMED, XDP_PASS);
@@ -139,17 +139,17 @@ static __always_inline int parse_l4(struct packet *pkt)
 	__u8 *flags;
 
 	if (pkt->proto == IPPROTO_TCP) {
-		flags = packet_at(pkt, pkt->l4 + 13, 7);
+		flags = packet_inside(pkt, pkt->l4 + 13, 7);
 		if (!flags)
 			return stats_end(pkt, SLUICE_OUT_MALFORMED, XDP_PASS);
 		pkt->tcp_flags = *flags;
 	} else if (pkt->proto == IPPROTO_UDP) {
-		if (!packet_at(pkt, pkt->l4, sizeof(struct udphdr)))
+		if (!packet_inside(pkt, pkt->l4, sizeof(struct udphdr)))
 			return stats_end(pkt, SLUICE_OUT_MALFORMED, XDP_PASS);
 	} else {
 		return stats_end(pkt, SLUICE_OUT_NOT_L4, XDP_PASS);
 	}
-	ports = packet_at(pkt, pkt->l4, sizeof(*ports));
+	ports = packet_inside(pkt, pkt->l4, sizeof(*ports));
 	if (!ports)
 		return stats_end(pkt, SLUICE_OUT_MALFORMED, XDP_PASS);
 	pkt->dst.proto = pkt->proto;
@@ -216,7 +216,7 @@ static __always_inline int parse_ipv6(struct packet *pkt)
 	pkt->proto = ip->nexthdr;
 	l4 = parse_extensions(pkt, pkt->l3 + sizeof(*ip), &pkt->proto, &fragment,
 			      &pkt->fragment_id);
-	if (!l4)
+	if (!l4 || l4 > pkt->l3 + pkt->ip_len)
 		return stats_end(pkt, SLUICE_OUT_MALFORMED, XDP_PASS);
 	if (l4 > PARSE_L4_MAX)
 		return stats_end(pkt, SLUICE_OUT_NOT_L4, XDP_PASS);
@@ -229,43 +229,6 @@ static __always_inline int parse_ipv6(struct packet *pkt)
 	}
 	pkt->first_fragment = fragment & 1;
 	return pkt->proto == IPPROTO_ICMPV6 ? parse_icmp6(pkt) : parse_l4(pkt);
-}
-
-/*
- * The usual frame, looked at once: no tag, IPv4 without options, not a fragment, TCP or UDP, all in the
- * first buffer. 1; or 0, and another way must be taken: nothing was counted, and the fields that were
- * set are set again.
- */
-static __always_inline int parse_usual(struct packet *pkt)
-{
-	struct packet_ethernet *eth = packet_data(pkt);
-	struct iphdr *ip = (void *)(eth + 1);
-	struct tcphdr *tcp = (void *)(ip + 1);
-
-	if ((void *)(tcp + 1) > packet_end(pkt) || eth->type != bpf_htons(ETH_P_IP) ||
-	    *(__u8 *)ip != 0x45 || ip->frag_off & bpf_htons(IP_MF | IP_OFFSET))
-		return 0;
-	pkt->proto = ip->protocol;
-	pkt->ip_len = bpf_ntohs(ip->tot_len);
-	if ((pkt->proto != IPPROTO_TCP && pkt->proto != IPPROTO_UDP) ||
-	    pkt->ip_len < sizeof(*ip) + sizeof(*tcp) || (void *)ip + pkt->ip_len > packet_end(pkt))
-		return 0;
-	packet_copy_mac(pkt->own_mac, eth->dst);
-	pkt->l3 = sizeof(*eth);
-	pkt->l4 = sizeof(*eth) + sizeof(*ip);
-	pkt->family = 4;
-	pkt->tos = ip->tos;
-	pkt->dont_fragment = !!(ip->frag_off & bpf_htons(IP_DF));
-	pkt->tcp_flags = pkt->proto == IPPROTO_TCP ? ((__u8 *)tcp)[13] : 0;
-	pkt->src.w[0] = pkt->src.w[1] = 0;
-	pkt->dst.addr.w[0] = pkt->dst.addr.w[1] = 0;
-	pkt->src.w[2] = pkt->dst.addr.w[2] = bpf_htonl(0xffff);
-	pkt->src.w[3] = ip->saddr;
-	pkt->dst.addr.w[3] = ip->daddr;
-	pkt->sport = tcp->source;
-	pkt->dst.port = tcp->dest;
-	pkt->dst.proto = pkt->proto;
-	return 1;
 }
 
 /* The IP packet at pkt->l3. */

@@ -120,7 +120,7 @@ static __always_inline __u64 probe_room(__u8 encap)
 }
 
 static __always_inline int probe_write(struct packet *pkt, const struct sluice_backend *to,
-				       __u32 payload_sum)
+				       __u64 payload_sum)
 {
 	struct packet_ethernet *eth = packet_at(pkt, 0, sizeof(*eth));
 
@@ -146,7 +146,7 @@ static __always_inline int probe_tag(struct packet *pkt, const struct sluice_bac
 static __always_inline int probe_send(struct packet *pkt, const struct sluice_backend *to)
 {
 	__u32 overhead = tunnel_overhead(to->encap);
-	__u32 payload_sum = GUE_NO_SUM;
+	__u64 payload_sum = GUE_NO_SUM;
 
 	/* The device takes no segments for the kernel to cut later: the UDP header would not fit them. */
 	if (pkt->ctx->gso_size || !tunnel_fits(pkt, to, overhead))

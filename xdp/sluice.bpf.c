@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The balancer: the stages of a packet's path, in order.
+ * The balancer: the stages of a packet's path, in order, behind a shorter way for the usual packet.
  */
 #include "xdp/decap.h"
 #include "xdp/encap.h"
@@ -8,6 +8,7 @@
 #include "xdp/icmp.h"
 #include "xdp/parse.h"
 #include "xdp/select.h"
+#include "xdp/usual.h"
 #include "xdp/vip.h"
 
 /* The destination is known: to its backend. */
@@ -19,14 +20,14 @@ static __always_inline int balance(struct packet *pkt)
 	if (pkt->first_fragment)
 		fragment = fragments_key(pkt);
 	action = vip_lookup(pkt);
-	if (action == STAGE_NEXT && !select_usual(pkt)) {
+	if (action == STAGE_NEXT) {
 		struct xdp_md *ctx = pkt->ctx;
 
 		action = select_any(ctx, pkt);
 		pkt->ctx = ctx; /* which the verifier forgot */
 	}
 	if (pkt->first_fragment)
-		fragments_note(pkt, &fragment);
+		fragments_note(pkt, &fragment, pkt->backend_id);
 	if (action == STAGE_NEXT && pkt->kind == PACKET_ERROR)
 		stats_event(pkt, SLUICE_EVENT_ICMP_ERROR);
 	return action;
@@ -43,21 +44,20 @@ static __always_inline int parse(struct packet *pkt)
 
 static __always_inline int handle(struct packet *pkt)
 {
-	int action = STAGE_NEXT;
+	int action = parse(pkt);
 
-	/* A tunnel that ends here may look usual: GUE is UDP. */
-	if (FEATURE(DECAP) || !parse_usual(pkt))
-		action = parse(pkt);
 	if (action != STAGE_NEXT)
 		return action;
 	if (pkt->kind == PACKET_ECHO)
 		return icmp_echo(pkt);
 	action = pkt->kind == PACKET_FRAGMENT ? fragments_follow(pkt) : balance(pkt);
+	if (action == STAGE_NEXT && pkt->kind == PACKET_ECHO_REST)
+		return icmp_echo(pkt);
 	return action == STAGE_NEXT ? encap(pkt) : action;
 }
 
-SEC("xdp")
-int sluice(struct xdp_md *ctx)
+/* All stages. A function that the verifier looks at once. */
+__noinline int sluice_any(struct xdp_md *ctx)
 {
 	struct packet pkt = {.ctx = ctx};
 	int action = handle(&pkt);
@@ -66,6 +66,14 @@ int sluice(struct xdp_md *ctx)
 	pkt.ctx = ctx;
 	decap_turn_back(&pkt);
 	return action;
+}
+
+SEC("xdp")
+int sluice(struct xdp_md *ctx)
+{
+	int action = usual(ctx);
+
+	return action == STAGE_NEXT ? sluice_any(ctx) : action;
 }
 
 char _license[] SEC("license") = "GPL";

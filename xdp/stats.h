@@ -7,6 +7,12 @@
 
 #include "xdp/maps.h"
 
+/* The counters of the VIP with this id; 0: of no VIP. */
+static __always_inline struct sluice_counters *stats_of(__u32 vip)
+{
+	return bpf_map_lookup_elem(&counters, &vip);
+}
+
 /*
  * The packet leaves with @action because of @outcome: every exit of the program goes through here.
  * What would be left to the host is sent on instead when its tunnel says so.
@@ -20,7 +26,7 @@ static __always_inline int stats_end(struct packet *pkt, enum sluice_outcome out
 		outcome = SLUICE_OUT_EGRESS;
 		action = XDP_TX;
 	}
-	c = bpf_map_lookup_elem(&counters, &pkt->vip_id);
+	c = stats_of(pkt->vip_id);
 	if (c) {
 		c->outcome[outcome]++;
 		if (outcome == SLUICE_OUT_FORWARDED)
@@ -38,7 +44,7 @@ static __always_inline int stats_end(struct packet *pkt, enum sluice_outcome out
 /* Something happened on the way. */
 static __always_inline void stats_event(struct packet *pkt, enum sluice_event event)
 {
-	struct sluice_counters *c = bpf_map_lookup_elem(&counters, &pkt->vip_id);
+	struct sluice_counters *c = stats_of(pkt->vip_id);
 
 	if (c)
 		c->event[event]++;
@@ -47,8 +53,8 @@ static __always_inline void stats_event(struct packet *pkt, enum sluice_event ev
 /* One more packet for the selected backend. */
 static __always_inline void stats_backend(struct packet *pkt)
 {
-	struct sluice_backend_counters *c =
-		bpf_map_lookup_elem(&backend_counters, &pkt->backend_id);
+	__u32 backend = pkt->backend_id;
+	struct sluice_backend_counters *c = bpf_map_lookup_elem(&backend_counters, &backend);
 
 	if (c) {
 		c->packets++;

@@ -10,7 +10,6 @@
 
 #define OUTER_TTL 64
 #define OUTER4_PREFIX 0xac10     /* outer sources are 172.16.x.y */
-#define TUNNEL_HINT6 4           /* word of 16 bits of the outer source that is the hint */
 #define OUTER6_PREFIX 0x01000000 /* ... and 100::x:y */
 
 /* All that can stand before the packet. */
@@ -74,16 +73,19 @@ static __always_inline void tunnel_ip4(const struct packet *pkt, const struct sl
 	__u32 proto = gue ? IPPROTO_UDP : tunnel_inner_proto(pkt);
 	__u32 first = bpf_htons(0x4500) | pkt->tos << 8;
 	__u32 length = bpf_htons(size);
-	/* A datagram that is not to be fragmented has an ID without meaning (RFC 6864): the hint. */
-	__u32 fragment = pkt->hint ? bpf_htons(IP_DF) : 0;
 	__u32 life = bpf_htons(OUTER_TTL << 8) | proto << 8;
 	__be32 source = gue ? to->source.w[3] : tunnel_source4(pkt);
 	__be32 dest = to->addr.w[3];
-	__u32 sum = first + length + pkt->hint + fragment + life;
+	__u32 sum = first + length + life;
+	__u32 id = 0;
 
+	/* A datagram that is not to be fragmented has an ID without meaning (RFC 6864): the hint. */
+	if (pkt->hint) {
+		id = pkt->hint | bpf_htons(IP_DF) << 16;
+		sum += pkt->hint + bpf_htons(IP_DF);
+	}
 	sum += (source & 0xffff) + (source >> 16) + (dest & 0xffff) + (dest >> 16);
-	word[0] = first | length << 16;
-	word[1] = pkt->hint | fragment << 16;
+	*(__u64 *)word = (first | length << 16) | (__u64)id << 32;
 	word[2] = life | (__u32)(__u16)~checksum_fold(sum) << 16;
 	word[3] = source;
 	word[4] = dest;
@@ -92,28 +94,28 @@ static __always_inline void tunnel_ip4(const struct packet *pkt, const struct sl
 static __always_inline void tunnel_ip6(const struct packet *pkt, const struct sluice_backend *to,
 				       struct ipv6hdr *ip, int gue)
 {
-	__builtin_memset(ip, 0, sizeof(*ip));
-	ip->version = 6;
-	ip->priority = pkt->tos >> 4;
-	ip->flow_lbl[0] = pkt->tos << 4;
-	ip->payload_len = bpf_htons(pkt->ip_len + (gue ? sizeof(struct udphdr) : 0));
-	ip->nexthdr = gue ? IPPROTO_UDP : tunnel_inner_proto(pkt);
-	ip->hop_limit = OUTER_TTL;
+	__u64 *word = (__u64 *)ip;
+	const __u64 *dest = (const __u64 *)&to->addr;
+	__u32 payload = pkt->ip_len + (gue ? sizeof(struct udphdr) : 0);
+	__u64 proto = gue ? IPPROTO_UDP : tunnel_inner_proto(pkt);
+
+	word[0] = bpf_htons(0x6000 | pkt->tos << 4) | (__u64)bpf_htons(payload) << 32 |
+		  proto << 48 | (__u64)OUTER_TTL << 56;
 	if (gue) {
-		__builtin_memcpy(&ip->saddr, &to->source, sizeof(ip->saddr));
+		word[1] = *(const __u64 *)&to->source;
+		word[2] = gue_source6_low(pkt, to);
 	} else {
 		/* The client's last four bytes, the first two of them mixed with its port. */
-		ip->saddr.in6_u.u6_addr32[0] = bpf_htonl(OUTER6_PREFIX);
-		ip->saddr.in6_u.u6_addr32[3] = pkt->src.w[3] ^ pkt->sport;
+		word[1] = bpf_htonl(OUTER6_PREFIX);
+		word[2] = (__u64)(pkt->src.w[3] ^ pkt->sport) << 32 | pkt->hint;
 	}
-	if (pkt->hint)
-		ip->saddr.in6_u.u6_addr16[TUNNEL_HINT6] = pkt->hint;
-	__builtin_memcpy(&ip->daddr, &to->addr, sizeof(ip->daddr));
+	word[3] = dest[0];
+	word[4] = dest[1];
 }
 
 /* Writes the outer header at @l3; @gue: it may be one with UDP. 0 when the frame has no room for it. */
 static __always_inline int tunnel_write(struct packet *pkt, const struct sluice_backend *to,
-					__u32 l3, __u32 payload_sum, int gue)
+					__u32 l3, __u64 payload_sum, int gue)
 {
 	struct tunnel_header4 *h4;
 	struct tunnel_header6 *h6;
@@ -137,15 +139,13 @@ static __always_inline int tunnel_write(struct packet *pkt, const struct sluice_
 		if (!h4)
 			return 0;
 		tunnel_ip4(pkt, to, &h4->ip, 1);
-		gue_write_udp(pkt, to, &h4->udp, 4);
-		gue_checksum(&h4->udp, &h4->ip.saddr, 2, payload_sum);
+		gue_write_udp(pkt, to, &h4->udp, 4, payload_sum);
 	} else {
 		h6 = packet_at(pkt, l3, sizeof(*h6));
 		if (!h6)
 			return 0;
 		tunnel_ip6(pkt, to, &h6->ip, 1);
-		gue_write_udp(pkt, to, &h6->udp, 6);
-		gue_checksum(&h6->udp, (__be32 *)&h6->ip.saddr, 8, payload_sum);
+		gue_write_udp(pkt, to, &h6->udp, 6, payload_sum);
 	}
 	return 1;
 }

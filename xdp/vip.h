@@ -32,24 +32,33 @@ static __always_inline struct sluice_vip *vip_by_longest_prefix(const struct pac
 	return exact;
 }
 
-/* The key's words that its line must have, all at once. */
-static __always_inline __u32 vip_differs(const struct sluice_vip_key *a,
-					 const struct sluice_vip_key *b)
+/* Is the line another key's? Port and protocol are its fifth word, the address the others. */
+static __always_inline __u32 vip_differs(const struct sluice_vip_key *key,
+					 const struct sluice_vip_line *line)
 {
-	return (a->addr.w[0] ^ b->addr.w[0]) | (a->addr.w[1] ^ b->addr.w[1]) |
-	       (a->addr.w[2] ^ b->addr.w[2]) | (a->addr.w[3] ^ b->addr.w[3]) | (a->port ^ b->port) |
-	       (a->proto ^ b->proto);
+	const __u32 *word = (const __u32 *)&line->key;
+
+	return (key->addr.w[0] ^ word[0]) | (key->addr.w[1] ^ word[1]) |
+	       (key->addr.w[2] ^ word[2]) | (key->addr.w[3] ^ word[3]) |
+	       (((__u32)key->proto << 16 | key->port) ^ word[4]);
+}
+
+/* The line that the key belongs in. */
+static __always_inline struct sluice_vip_line *vip_line(const struct sluice_vip_key *key)
+{
+	__u32 place = sluice_vip_place(key, settings.vip_bits);
+
+	return bpf_map_lookup_elem(&vip_lines, &place);
 }
 
 /* The VIP of exactly this key, or NULL. */
 static __always_inline struct sluice_vip *vip_exact(const struct sluice_vip_key *key)
 {
-	__u32 place = sluice_vip_place(key, settings.vip_bits);
-	struct sluice_vip_line *line = bpf_map_lookup_elem(&vip_lines, &place);
+	struct sluice_vip_line *line = vip_line(key);
 
 	if (!line || line->state & SLUICE_LINE_SHARED)
 		return bpf_map_lookup_elem(&vips, key);
-	if (!(line->state & SLUICE_LINE_HOLDS) || vip_differs(key, &line->key))
+	if (!(line->state & SLUICE_LINE_HOLDS) || vip_differs(key, line))
 		return NULL;
 	return &line->vip;
 }

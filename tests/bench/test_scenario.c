@@ -70,6 +70,39 @@ static void words_are_read(void **state)
 		 .size = 64,
 		 .pass = true,
 		 .full = true},
+		{.name = "syn,fresh,tracked=100",
+		 .family = 4,
+		 .packet = SCENARIO_SYN,
+		 .order = DRIVER_FRESH,
+		 .flows = 1000000,
+		 .vips = 1,
+		 .size = 64,
+		 .full = true,
+		 .tracked = 100},
+		{.name = "helper=pass",
+		 .family = 4,
+		 .packet = SCENARIO_ACK,
+		 .order = DRIVER_RANDOM,
+		 .flows = 1000000,
+		 .vips = 1,
+		 .size = 64,
+		 .helper = SCENARIO_HELPER_PASS},
+		{.name = "v6,udp,helper=redirect",
+		 .family = 4,
+		 .packet = SCENARIO_ACK,
+		 .order = DRIVER_RANDOM,
+		 .flows = 1000000,
+		 .vips = 1,
+		 .size = 100,
+		 .helper = SCENARIO_HELPER_REDIRECT},
+		{.name = "size=2048,helper=socket",
+		 .family = 4,
+		 .packet = SCENARIO_ACK,
+		 .order = DRIVER_RANDOM,
+		 .flows = 1000000,
+		 .vips = 1,
+		 .size = SCENARIO_FRAME_MAX,
+		 .helper = SCENARIO_HELPER_SOCKET},
 	};
 
 	(void)state;
@@ -90,14 +123,17 @@ static void words_are_read(void **state)
 		assert_int_equal(s.gue, e->gue);
 		assert_int_equal(s.pass, e->pass);
 		assert_int_equal(s.full, e->full);
+		assert_int_equal(s.tracked, e->tracked);
+		assert_int_equal(s.helper, e->helper);
 	}
 }
 
 static void wrong_words_are_named(void **state)
 {
 	static const char *const texts[] = {
-		"",       "tcp",     "v4,",     "flows=0",   "flows=many", "flows=20M",
-		"vips=3", "vips=32", "size=10", "size=9999", "colour=red", "settled",
+		"",          "tcp",         "v4,",         "flows=0",     "flows=many", "flows=20M",
+		"vips=3",    "vips=32",     "size=10",     "size=9999",   "colour=red", "settled",
+		"tracked=0", "helper=none", "helper=fast", "tracked=101",
 	};
 
 	(void)state;
@@ -151,12 +187,44 @@ static void frames_and_configs_agree(void **state)
 	}
 }
 
+/* The flow table of tracked slots has two entries for each flow, in no more than 16 bytes. */
+static void flow_tables_have_room(void **state)
+{
+	static const struct {
+		const char *words;
+		uint32_t entries;
+	} cases[] = {
+		{"tracked=2", 131072},
+		{"tracked=10", 262144},
+		{"tracked=100", 2097152},
+		{"flows=1,tracked=100", 131072},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct diag diag = {0};
+		struct scenario s;
+		struct model *model;
+		char *config;
+
+		print_message("%s\n", cases[i].words);
+		assert_int_equal(scenario_parse(&s, cases[i].words, &diag), 0);
+		assert_int_equal(scenario_flow_entries(&s), cases[i].entries);
+		config = scenario_config(&s);
+		model = fixture_model(config);
+		free(config);
+		assert_int_equal(model->limits.flows, cases[i].entries);
+		model_free(model);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(words_are_read),
 		cmocka_unit_test(wrong_words_are_named),
 		cmocka_unit_test(frames_and_configs_agree),
+		cmocka_unit_test(flow_tables_have_room),
 	};
 
 	return cmocka_run_group_tests_name("bench/scenario", tests, NULL, NULL);

@@ -164,6 +164,8 @@ static void keeps_numbers_in_their_ranges(void **state)
 		 OUTSIDE("backend 'web-3': weight 70000") "1..65535\n"},
 		{ETH0 BACKEND("weight = 65536;"),
 		 OUTSIDE("backend 'web-3': weight 65536") "1..65535\n"},
+		{ETH0 BACKEND("weight_before = 0;"),
+		 OUTSIDE("backend 'web-3': weight_before 0") "1..65535\n"},
 		{ETH0 BACKEND("weight = 0;"), OUTSIDE("backend 'web-3': weight 0") "1..65535\n"},
 		{ETH0 BACKEND("weight = -1;"), OUTSIDE("backend 'web-3': weight -1") "1..65535\n"},
 		{ETH0 BACKEND("weight = 4294967396L;"),
@@ -383,16 +385,17 @@ static void stops_at_the_limits(void **state)
 			     "pool = 'web'; },\n"
 			     "{ name = 'c'; address = '198.18.0.1'; port = 2; protocol = 'tcp'; "
 			     "pool = 'web'; }"),
-		 "sluice.conf:5: more than 1 vips in all; limits = { vips = N; } raises the "
-		 "limit\n"},
+		 "sluice.conf:5: the limit of vips is 1 in all; limits = { vips = N; } "
+		 "raises it\n"},
 		{ETH0 "limits = { backends = 3; };\npools = (\n"
 		      "{ name = 'a'; backends = ( { name = '1'; address = '10.0.0.1'; },\n"
 		      "{ name = '2'; address = '10.0.0.2'; } ); },\n"
 		      "{ name = 'b'; backends = ( { name = '1'; address = '10.0.0.1'; },\n"
 		      "{ name = '2'; address = '10.0.0.2'; } ); },\n"
 		      "{ name = 'c'; backends = ( { name = '1'; address = '10.0.0.1'; } ); } );\n",
-		 "sluice.conf:7: pool 'b': more than 3 backends in all; limits = { backends = N; } "
-		 "raises the limit\n"},
+		 "sluice.conf:7: pool 'b': the limit of backends is 3 in all; limits = { backends "
+		 "= N; "
+		 "} raises it\n"},
 	};
 
 	(void)state;

@@ -304,7 +304,7 @@ static void says_why_a_file_cannot_be_read(void **state)
 }
 
 #define FULL(n) \
-	"more than " #n " client prefixes in all; limits = { sources = N; } raises the limit\n"
+	"the limit of client prefixes is " #n " in all; limits = { sources = N; } raises it\n"
 #define TWO \
 	"allow = [ '10.0.0.0/8' ]; deny = [ '10.1.0.0/16' ]; sources = ( { prefix = " \
 	"'10.0.0.0/8'; pool = 'web'; } ); sources_file = 'clients.txt';"

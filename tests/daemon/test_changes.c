@@ -196,6 +196,19 @@ static const struct change_case {
 		  "pool = \"web\"; ring_size = 16381; }")},
 	 {.config = CONFIG(POOL("web", TWO), WWW("web", ""))},
 	 "vip www: ring v2 of 16381 slots -> v2 of 4093\n"},
+	{{.config = CONFIG(POOL("web", TWO), WWW("web", ""))},
+	 {.config = CONFIG(POOL("web", TWO), WWW("web", "tcp_server_id = true; "))},
+	 "vip www: hash, ids, track, hint or failover changed\n"},
+	{{.config = CONFIG(POOL("web", TWO), WWW("web", "deny = [ \"10.0.0.0/8\" ]; "))},
+	 {.config = CONFIG(POOL("web", TWO), WWW("web", "deny = [ \"10.0.0.0/9\" ]; "))},
+	 "vip www: clients in allow or deny changed\n"},
+	{{.config = CONFIG(POOL("web", TWO),
+			   WWW("web",
+			       "sources = ( { prefix = \"10.0.0.0/8\"; backend = \"a\"; } ); "))},
+	 {.config = CONFIG(POOL("web", TWO),
+			   WWW("web",
+			       "sources = ( { prefix = \"10.0.0.0/8\"; backend = \"b\"; } ); "))},
+	 "vip www: clients in sources changed\n"},
 };
 
 static void each_change_is_one_line(void **state)

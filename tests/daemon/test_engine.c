@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +41,7 @@
 	"; protocol = \"tcp\"; pool = \"" pool "\"; ring_size = 4093; }"
 #define CONFIG(interfaces, pools, vips) \
 	"interfaces = ( " interfaces " );\npools = ( " pools " );\nvips = ( " vips " );\n"
+#define STAYS "; the flows that it has stay for 300 s at most"
 #define TWO BACKEND("a", 1, "") ", " BACKEND("b", 2, "")
 
 static const char plain[] = CONFIG(V0, POOL("web", TWO), VIP("www", 80, "web"));
@@ -259,7 +261,8 @@ static struct snapshot snapshot(void)
 	assert_int_equal(datapath_running(lab.view.datapath, &r), 0);
 	fwrite(r.backends, sizeof(*r.backends), r.n_ids, out);
 	fwrite(r.names, sizeof(*r.names), r.n_ids, out);
-	fwrite(r.slots, sizeof(*r.slots), r.n_slots, out);
+	fwrite(r.slots.rings, sizeof(*r.slots.rings), r.n_slots, out);
+	fwrite(r.slots.others, sizeof(*r.slots.others), r.n_slots, out);
 	fwrite(r.targets, sizeof(*r.targets), r.n_targets, out);
 	fwrite(r.state, sizeof(*r.state), 1, out);
 	assert_int_equal(r.read_rows(&r, MAP_SOURCES), 0);
@@ -299,7 +302,8 @@ static uint32_t read_ring(const char *vip, uint32_t words[4093])
 	assert_non_null(found);
 	assert_int_equal(found->id, lab.view.vip_ids[i]);
 	assert_int_equal(found->ring.size, 4093);
-	memcpy(words, &r.slots[found->ring.base], 4093 * sizeof(*words));
+	for (i = 0; i < 4093; i++)
+		words[i] = slots_get(&r.slots, found->ring.base + (uint32_t)i);
 	return found->ring.size;
 }
 
@@ -466,12 +470,10 @@ static void a_reload_brings_what_is_new_and_keeps_ids(void **state)
 	program = own_program();
 	reload(CONFIG(V0, POOL("web", BACKEND("b", 2, "weight = 200; ") ", " BACKEND("c", 3, "")),
 		      VIP("www", 80, "web") ", " VIP("two", 81, "web")));
-	assert_string_equal(
-		lab.told, "backend a of pool web: removed; the flows that it has stay for 300 s at "
-			  "most\n"
-			  "backend b of pool web: weight 100 -> 200, by the config\n"
-			  "backend c of pool web: added\n"
-			  "vip two: added\n");
+	assert_string_equal(lab.told, "backend a of pool web: removed" STAYS "\n"
+				      "backend b of pool web: weight 100 -> 200, by the config\n"
+				      "backend c of pool web: added\n"
+				      "vip two: added\n");
 	assert_int_equal(id_of("web", "b"), b);
 	assert_int_not_equal(id_of("web", "c"), a);
 	assert_in_range(lab.slots, 4093 + 4093 / 2, 2 * 4093);
@@ -517,10 +519,10 @@ static const struct refused_case {
 	 "interface \"lo\": its driver has no native XDP (Operation not supported); use mode = "
 	 "\"auto\" or \"generic\""},
 	{NULL, CONFIG(V1, POOL("web", TWO), VIP("www", 81, "web")), -E2BIG,
-	 "vip \"www\": no room for more than 1 VIPs (those that leave count until they are gone); "
+	 "vip \"www\": the limit of VIPs is 1 (those that leave count until they are gone); "
 	 "raise limits.vips"},
 	{NULL, CONFIG(V1, POOL("web", BACKEND("c", 3, "")), VIP("www", 80, "web")), -E2BIG,
-	 "backend \"c\" of pool \"web\": no room for more than 2 backends (those that leave count "
+	 "backend \"c\" of pool \"web\": the limit of backends is 2 (those that leave count "
 	 "until they are gone); raise limits.backends"},
 };
 
@@ -559,10 +561,30 @@ static void a_refused_reload_changes_nothing(void **state)
 	assert_int_equal(unlink(lab.config), 0);
 	assert_int_equal(try_reload(), -EIO);
 	diag_fini(&lab.diag);
+}
+
+/* Whose flows are whose must be on disk before packets meet the new rings. */
+static void a_reload_that_cannot_be_written_down_changes_nothing(void **state)
+{
+	_cleanup_(snapshot_fini) struct snapshot before = {0}, after = {0};
+	char away[80];
+
+	(void)state;
+	start(plain);
+	before = snapshot();
+	snprintf(away, sizeof(away), "%s.away", lab.state_dir);
+	assert_int_equal(rename(lab.state_dir, away), 0);
+	assert_int_equal(mknod(lab.state_dir, S_IFREG | 0600, 0), 0); /* so that none is made */
+	write_config(CONFIG(V0, POOL("web", BACKEND("b", 2, "")), VIP("www", 80, "web")));
+	assert_int_equal(try_reload(), -ENOTDIR);
+	assert_true(lab.diag.n > 0);
+	diag_fini(&lab.diag);
+	after = snapshot();
+	assert_snapshots_equal(&before, &after);
+	assert_int_equal(unlink(lab.state_dir), 0);
+	assert_int_equal(rename(away, lab.state_dir), 0);
 	reload(CONFIG(V0, POOL("web", BACKEND("b", 2, "")), VIP("www", 80, "web")));
-	assert_string_equal(
-		lab.told, "backend a of pool web: removed; the flows that it has stay for 300 s at "
-			  "most\n");
+	assert_string_equal(lab.told, "backend a of pool web: removed" STAYS "\n");
 }
 
 static void what_takes_a_restart_is_refused(void **state)
@@ -1007,9 +1029,7 @@ static void a_removed_backend_stays_until_its_flows_have_settled(void **state)
 	b = id_of("web", "b");
 	before = record_of(b);
 	reload(only_a);
-	assert_string_equal(
-		lab.told, "backend b of pool web: removed; the flows that it has stay for 300 s at "
-			  "most\n");
+	assert_string_equal(lab.told, "backend b of pool web: removed" STAYS "\n");
 	for (int i = 0; i < 2; i++) { /* now, and after a restart */
 		assert_true(backend("web", "b")->leaving);
 		assert_int_equal(id_of("web", "b"), b);
@@ -1189,7 +1209,7 @@ static void a_refused_reload_leaves_the_features(void **state)
 	had = settings();
 	write_config(CONFIG(V0, POOL("web", TWO), WIDE_VIP));
 	assert_int_equal(try_reload(), -E2BIG);
-	expect_message("vip \"wide\": no room for more than 1 VIPs (those that leave count until "
+	expect_message("vip \"wide\": the limit of VIPs is 1 (those that leave count until "
 		       "they are gone); raise limits.vips");
 	has = settings();
 	assert_memory_equal(&had, &has, sizeof(had));
@@ -1251,6 +1271,7 @@ int main(void)
 		TEST(a_reload_brings_what_is_new_and_keeps_ids),
 		TEST(a_reload_of_the_same_says_and_writes_nothing),
 		TEST(a_refused_reload_changes_nothing),
+		TEST(a_reload_that_cannot_be_written_down_changes_nothing),
 		TEST(what_takes_a_restart_is_refused),
 		TEST(interfaces_come_and_go_with_a_reload),
 		TEST(a_few_vips_take_the_place_of_many),

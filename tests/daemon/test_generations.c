@@ -2,7 +2,8 @@
 /*
  * Sequences of declarations and what each leaves behind, in a short notation. A pool is a line of
  * words: "a" is an active backend of weight 100, "b+" a filling, "c-" a draining, "d!" a disabled
- * one, "e:50" has a weight, "v1" and "4093" are ring parameters other than the usual. An entry is
+ * one, "e:50" has a weight, "e:50/100" had another one before, "v1" and "4093" are ring parameters
+ * other than the usual. An entry is
  * "NOW", or while it moves "NOW <- OLD, SINCE SOONEST LIMIT", with "leave TIME" while somebody is to
  * leave, and "back" where now is again what the move began from; "a*" in OLD is gone.
  */
@@ -31,9 +32,10 @@
 static struct model_backend backend_of(const char *word, const char *prefix, uint8_t net)
 {
 	const uint8_t bytes[4] = {10, 0, net, (uint8_t)word[0]};
-	const char *weight = strchr(word, ':');
+	const char *weight = strchr(word, ':'), *before = strchr(word, '/');
 	struct model_backend b = {
 		.weight = weight ? (unsigned int)atoi(weight + 1) : 100,
+		.weight_before = before ? (unsigned int)atoi(before + 1) : 0,
 		.address = addr_from_bytes(AF_INET, bytes),
 	};
 	char name[16];
@@ -123,7 +125,7 @@ static void append_generation(char *out, const struct generation *g)
 		append(out, "%s%c", space, ((const char *)&g->members[i].address)[15]);
 		if (g->members[i].weight != 100)
 			append(out, ":%u", g->members[i].weight);
-		if (g->members[i].gone)
+		if (generation_member_out(&g->members[i]))
 			append(out, "*");
 		space = " ";
 	}
@@ -475,6 +477,13 @@ static void first_generation_comes_from_the_declared_states(void **state)
 		{"filling", {{100, "a b+:7", "a b:7 <- a, 100 400 3700"}}},
 		{"both", {{100, "a b- c+", "a c <- a b, 100 400 3700 leave 400"}}},
 		{"disabled", {{100, "a b!", "a"}}},
+		{"weights", {{100, "a:50/100 b c:7/7", "a:50 b c:7 <- a b c:7, 100 400 3700"}}},
+		{"weight and state",
+		 {{100, "a:50/100 b-:2/3 c+:5/9", "a:50 c:5 <- a b:3, 100 400 3700 leave 400"}}},
+		{"weights that are known already",
+		 {{100, "a b", "a b"},
+		  {200, "a:50/70 b", "a:50 b <- a b, 200 500 3800"},
+		  {300, "a:50 b", "a:50 b <- a b, 200 500 3800"}}},
 		{"none", {{100, "", ""}}},
 		{"parameters",
 		 {{100, "v1 4093 a b-", "v1 4093 a <- v1 4093 a b, 100 400 3700 leave 400"}}},
@@ -547,11 +556,11 @@ static void epochs_count_the_moves_that_ended(void **state)
 	for (int i = 0; i < 256; i++) {
 		declare(&g, i % 2 ? "a b" : "a", 9000 + i);
 		assert_true(g.vips[0].moving);
-		generation_vip_settle(&g.vips[0]);
+		assert_true(generations_settle(&g, "www", 9000 + i));
 		assert_false(g.vips[0].moving);
 		assert_int_equal(g.vips[0].epoch, (uint8_t)(4 + i));
 	}
-	generation_vip_settle(&g.vips[0]); /* nothing moves */
+	assert_false(generations_settle(&g, "www", 9999)); /* nothing moves */
 	assert_int_equal(g.vips[0].epoch, 3);
 }
 
@@ -699,6 +708,7 @@ static void limits_are_each_vip_s_own(void **state)
 	add_vip(more, "b", "b", "", 1, "a b-");
 	add_vip(more, "c", "c", "", 2, "a b");
 	next(&g, more, NULL, 200);
+	assert_int_equal(generations_moving(&g), 2);
 	assert_int_equal(generations_next_leave(&g), 400);
 	assert_int_equal(generations_next_limit(&g), 400);
 	next(&g, more, NULL, 400);
@@ -717,6 +727,7 @@ static void limits_are_each_vip_s_own(void **state)
 	assert_true(generations_settle(&g, "a", 3700));
 	assert_vip(&g, "a", "a b c");
 	assert_int_equal(generations_next_limit(&g), INT64_MAX);
+	assert_int_equal(generations_moving(&g), 0);
 }
 
 static void the_next_to_leave_is_the_soonest_of_all(void **state)
@@ -784,6 +795,43 @@ static void removed_ones_can_be_dismissed_at_once(void **state)
 	assert_false(leaves(&g, "a", 0, 'a'));
 }
 
+static void who_is_leaving_can_be_asked(void **state)
+{
+	_cleanup_(generations_fini) struct generations g = {0};
+
+	(void)state;
+	assert_false(leaves(&g, "web", 0, 'a'));
+	declare(&g, "a b", 100);
+	assert_false(leaves(&g, "web", 0, 'a'));
+	declare(&g, "a- b", 200);
+	assert_true(leaves(&g, "web", 0, 'a'));
+	assert_false(leaves(&g, "api", 0, 'a'));
+	assert_false(leaves(&g, "web", 0, 'b'));
+	assert_false(leaves(&g, "web", 0, 'c'));
+	declare(&g, "a- b c", 300);
+	assert_true(leaves(&g, "web", 0, 'a'));
+	declare(&g, "a- b c-", 400);
+	assert_true(leaves(&g, "web", 0, 'c'));
+	declare(&g, "a! b c-", 401);
+	assert_false(leaves(&g, "web", 0, 'a'));
+	assert_true(leaves(&g, "web", 0, 'c'));
+	declare(&g, "b c-", 700);
+	assert_vip(&g, "www", "b <- a* b c:0*, 400 700 4000");
+	assert_false(leaves(&g, "web", 0, 'c'));
+}
+
+static void who_is_back_is_not_leaving(void **state)
+{
+	_cleanup_(generations_fini) struct generations g = {0};
+
+	(void)state;
+	declare(&g, "a b c", 100);
+	declare(&g, "a- b c", 200);
+	declare(&g, "a b:7 c", 300);
+	assert_vip(&g, "www", "a b:7 c <- a b c, 300 600 3900 leave 500");
+	assert_false(leaves(&g, "web", 0, 'a'));
+}
+
 /* --------------------------------------------------------------------------- pools in `sources` */
 
 /* Clients of VIP @vip go to the pool of VIP @to, or to its first backend. */
@@ -823,6 +871,49 @@ static struct model *model_with_sources(const char *web, const char *api)
 	return model;
 }
 
+/* One that was disabled for a while has the rest of its time when it only drains again. */
+static void disabled_ones_that_drain_again_serve_until_their_time_is_over(void **state)
+{
+	static const struct sequence sequences[] = {
+		{"disabled in between",
+		 {{100, "a b", "a b"},
+		  {200, "a- b", "b <- a b, 200 500 3800 leave 500"},
+		  {210, "a! b", "b <- a* b, 200 500 3800 leave 500"},
+		  {220, "a- b", "b <- a b, 200 500 3800 leave 500"},
+		  {500, "a- b", "b <- a* b, 200 500 3800"},
+		  {510, "a! b", "b <- a* b, 200 500 3800"},
+		  {520, "a- b", "b <- a* b, 200 500 3800"}}},
+		{"disabled, then removed",
+		 {{100, "a b", "a b"},
+		  {200, "a! b", "b <- a* b, 200 500 3800 leave 500"},
+		  {210, "b", "b <- a* b, 200 500 3800 leave 500"}}},
+	};
+
+	(void)state;
+	run_all(sequences, N(sequences));
+}
+
+static void epoch_waits_for_the_last_ring_of_the_vip(void **state)
+{
+	_cleanup_(generations_fini) struct generations g = {0};
+	_cleanup_(model_freep) struct model *first = model_with_sources("a b", "a b");
+	_cleanup_(model_freep) struct model *second = model_with_sources("a", "a b");
+	_cleanup_(model_freep) struct model *third = model_with_sources("a", "a");
+
+	(void)state;
+	next(&g, first, NULL, 100);
+	next(&g, second, NULL, 200);
+	next(&g, third, NULL, 300);
+	assert_true(generations_find(&g, "www", NULL)->moving);
+	assert_true(generations_find(&g, "www", "api")->moving);
+	assert_true(generations_settle(&g, NULL, 3800));
+	assert_false(generations_find(&g, "www", NULL)->moving);
+	assert_true(generations_find(&g, "www", "api")->moving);
+	assert_int_equal(generations_find(&g, "www", NULL)->epoch, 0);
+	assert_true(generations_settle(&g, NULL, 3900));
+	assert_int_equal(generations_find(&g, "www", NULL)->epoch, 1);
+}
+
 static void rings_of_pools_in_sources_have_generations_of_their_own(void **state)
 {
 	_cleanup_(model_freep) struct model *first = model_with_sources("a b", "c d");
@@ -852,7 +943,6 @@ static void rings_of_pools_in_sources_have_generations_of_their_own(void **state
 	/* Those of a VIP settle together where it is named, else each at its limit. */
 	assert_true(generations_settle(&g, NULL, 3800));
 	assert_ring(&g, "www", "api", "c");
-	assert_int_equal(generations_find(&g, "www", "api")->epoch, 1);
 	assert_int_equal(generations_find(&g, "www", NULL)->epoch, 0);
 	assert_true(generations_settle(&g, "www", 3801));
 	assert_ring(&g, "www", NULL, "a b e");
@@ -1273,16 +1363,17 @@ static void file_with_all_fields_is_read(void **state)
 	(void)state;
 	write_file(FILE_WITH(VIP("www", ", \"now\": " NOW ", \"epoch\": 255") "," VIP(
 		"www",
-		", \"pool\": \"api\", \"epoch\": 0, \"leave\": 6, \"now\": " NOW ", \"old\": " RING(
-			"v2", "65537",
-			"[{" WEB_A
-			", \"hint\": 65535, \"gone\": true}]") ", \"soonest\": 6, \"limit\": 7, "
-							       "\"back\": false")));
+		", \"pool\": \"api\", \"epoch\": 0, \"leave\": 6, \"now\": " NOW
+		", \"old\": " RING("v2", "65537",
+				   "[{" WEB_A ", \"hint\": 65535, \"disabled\": true, \"gone\": "
+				   "true}]") ", \"soonest\": 6, \"limit\": 7, "
+					     "\"back\": false")));
 	load(&g);
 	assert_ring(&g, "www", NULL, "\x01");
 	assert_ring(&g, "www", "api", "\x01 <- \x01:1*, 5 6 7 leave 6");
 	v = generations_find(&g, "www", "api");
 	assert_int_equal(v->old.members[0].hint, 65535);
+	assert_true(v->old.members[0].gone && v->old.members[0].disabled);
 	assert_int_equal(generations_find(&g, "www", NULL)->epoch, 255);
 	assert_comes_back(&g);
 }
@@ -1350,9 +1441,9 @@ static void check_members(const struct generation_vip *v, const struct model_poo
 			if (addr_equal(&pool->backends[k].address, &m->address))
 				disabled = pool->backends[k].state == MODEL_STATE_DISABLED;
 		if (stays)
-			assert_false(m->gone);
+			assert_false(generation_member_out(m));
 		else if (disabled || v->leave == INT64_MAX)
-			assert_true(m->gone);
+			assert_true(generation_member_out(m));
 	}
 }
 
@@ -1421,6 +1512,10 @@ int main(void)
 		cmocka_unit_test(limits_are_each_vip_s_own),
 		cmocka_unit_test(the_next_to_leave_is_the_soonest_of_all),
 		cmocka_unit_test(removed_ones_can_be_dismissed_at_once),
+		cmocka_unit_test(epoch_waits_for_the_last_ring_of_the_vip),
+		cmocka_unit_test(disabled_ones_that_drain_again_serve_until_their_time_is_over),
+		cmocka_unit_test(who_is_leaving_can_be_asked),
+		cmocka_unit_test(who_is_back_is_not_leaving),
 		cmocka_unit_test(rings_of_pools_in_sources_have_generations_of_their_own),
 		cmocka_unit_test(order_of_changes_does_not_matter),
 		cmocka_unit_test(balancer_that_starts_now_agrees_with_one_that_saw_the_changes),

@@ -47,10 +47,10 @@ static void without_ids_none_is_taken(void **state)
 static void rings_take_whole_lines(void **state)
 {
 	(void)state;
-	assert_int_equal(layout_ring_area(13), 16);
-	assert_int_equal(layout_ring_area(16), 16);
-	assert_int_equal(layout_ring_area(17), 32);
-	assert_int_equal(layout_ring_area(65537), 65552);
+	assert_int_equal(layout_ring_area(13), 32);
+	assert_int_equal(layout_ring_area(32), 32);
+	assert_int_equal(layout_ring_area(33), 64);
+	assert_int_equal(layout_ring_area(65537), 65568);
 }
 
 static const struct area_case {
@@ -62,22 +62,22 @@ static const struct area_case {
 	uint32_t base;
 } area_cases[] = {
 	/* At the beginning, behind what is there, between, at the very end. */
-	{{{0}}, 64, 13, 0, 0},
-	{{{0, 13}}, 64, 13, 0, 16},
-	{{{16, 13}}, 64, 13, 0, 0},
-	{{{16, 13}}, 64, 17, 0, 32},
-	{{{32, 13}, {0, 13}}, 64, 13, 0, 16},
-	{{{48, 13}, {0, 13}}, 64, 17, 0, 16},
-	{{{48, 13}, {0, 13}}, 96, 33, -ENOSPC, 0},
-	{{{48, 13}, {0, 13}}, 112, 33, 0, 64},
-	{{{0, 13}, {16, 17}, {48, 13}}, 80, 13, 0, 64},
-	{{{0, 13}, {16, 17}, {48, 13}}, 79, 13, -ENOSPC, 0},
+	{{{0}}, 128, 29, 0, 0},
+	{{{0, 29}}, 128, 29, 0, 32},
+	{{{32, 29}}, 128, 29, 0, 0},
+	{{{32, 29}}, 128, 37, 0, 64},
+	{{{64, 29}, {0, 29}}, 128, 29, 0, 32},
+	{{{96, 29}, {0, 29}}, 128, 37, 0, 32},
+	{{{96, 29}, {0, 29}}, 192, 67, -ENOSPC, 0},
+	{{{96, 29}, {0, 29}}, 224, 67, 0, 128},
+	{{{0, 29}, {32, 37}, {96, 29}}, 160, 29, 0, 128},
+	{{{0, 29}, {32, 37}, {96, 29}}, 159, 29, -ENOSPC, 0},
 	/* No room. */
-	{{{0}}, 0, 13, -ENOSPC, 0},
-	{{{0}}, 16, 17, -ENOSPC, 0},
-	{{{0, 61}}, 64, 2, -ENOSPC, 0},
+	{{{0}}, 0, 29, -ENOSPC, 0},
+	{{{0}}, 32, 37, -ENOSPC, 0},
+	{{{0, 127}}, 128, 2, -ENOSPC, 0},
 	/* Numbers do not wrap. */
-	{{{0xffffffe0, 13}}, 0xfffffff0, 13, 0, 0},
+	{{{0xffffffc0, 29}}, 0xffffffe0, 29, 0, 0},
 	{{{0, 0x7fffffe0}, {0x7fffffe0, 0x7fffffe0}}, 0xffffffff, 61, -ENOSPC, 0},
 };
 
@@ -105,10 +105,10 @@ static void the_first_place_that_fits_is_taken(void **state)
 
 static void what_was_taken_is_in_use(void **state)
 {
-	static const uint32_t expected[] = {0, 32, 48, 80};
-	const struct sluice_ring middle = {.base = 16, .size = 13};
-	const struct sluice_ring last = {.base = 64, .size = 13};
-	_cleanup_(layout_areas_fini) struct layout_areas areas = {.limit = 96};
+	static const uint32_t expected[] = {0, 64, 96, 160};
+	const struct sluice_ring middle = {.base = 32, .size = 29};
+	const struct sluice_ring last = {.base = 128, .size = 29};
+	_cleanup_(layout_areas_fini) struct layout_areas areas = {.limit = 192};
 	uint32_t base;
 
 	(void)state;
@@ -116,10 +116,10 @@ static void what_was_taken_is_in_use(void **state)
 	assert_int_equal(layout_areas_use(&areas, &middle), 0);
 	layout_areas_sort(&areas);
 	for (size_t i = 0; i < N(expected); i++) {
-		assert_int_equal(layout_areas_take(&areas, 13, &base), 0);
+		assert_int_equal(layout_areas_take(&areas, 29, &base), 0);
 		assert_int_equal(base, expected[i]);
 	}
-	assert_int_equal(layout_areas_take(&areas, 13, &base), -ENOSPC);
+	assert_int_equal(layout_areas_take(&areas, 29, &base), -ENOSPC);
 }
 
 int main(void)

@@ -7,15 +7,15 @@
  * pool "web" with the backends a (10.0.0.1), b (10.0.0.2, which is reached by device 5), c (10.0.0.3,
  * draining; "+": filling, "-": disabled) and d (10.0.0.4, with the server id 7), a VIP on port 80/tcp
  * ("80u": udp) of 10.0.0.200 ("80x7": of 10.0.0.7; "80p16": of 10.0.0.0/16) with that pool and a ring
- * of 13 slots, which takes 16, and the decap address 10.0.0.9 ("e": egress). Behind a VIP, each with
+ * of 13 slots, which takes 32, and the decap address 10.0.0.9 ("e": egress). Behind a VIP, each with
  * a comma: "s4=api" or "s4=api.d", clients of 10.1.4.0/24 go to the pool api, or to its backend d
  * ("?": its first, or else the pool); "a4", "d4": they are allowed, denied.
  *
  * Steps: "+dev5" and "-dev5"; "new1:web/a" and "set1:web/a", backend id 1, with a fresh id or not;
- * "-1"; "ring@16" a ring at slot 16, with "!" when it is live; "target1:api@16" and "target1:api/d>2",
+ * "-1"; "ring@32" a ring at slot 32, with "!" when it is live; "target1:api@32" and "target1:api/d>2",
  * target 1 with its ring or backend id; "-target1"; "sid7>4" and "-sid7", server id 7 of backend id
  * 4; "src1.4>1" and "-src1.4", clients of 10.1.4.0/24 of VIP id 1 go to target 1; "allow1.4", "deny1.4"
- * and "-acc1.4"; "newvip80#1@16" and "vip80#1@16", VIP id 1 with its ring at slot 16; "-vip80";
+ * and "-acc1.4"; "newvip80#1@32" and "vip80#1@32", VIP id 1 with its ring at slot 32; "-vip80";
  * "echo#1" and "-echo", what stands for the VIP's address ("echox7", "echop16" as above); "decap9",
  * "egress9" and "-decap9".
  */
@@ -301,7 +301,8 @@ static struct world {
 	struct sluice_backend backends[IDS_MAX];
 	struct sluice_name names[IDS_MAX];
 	struct sluice_target targets[TARGETS_MAX];
-	uint32_t slots[SLOTS_MAX];
+	uint32_t slots[SLOTS_MAX];      /* as words */
+	uint16_t columns[2][SLOTS_MAX]; /* the maps */
 	struct sluice_state state;
 	struct rows maps[MAP_MAX]; /* what the maps of rows hold */
 	unsigned int reads[MAP_MAX];
@@ -333,12 +334,12 @@ static int setup(void **state)
 	(void)state;
 	world = (struct world){.running = {.n_ids = 8,
 					   .max_vips = 4,
-					   .n_slots = 256,
+					   .n_slots = 512,
 					   .n_targets = 8,
 					   .backends = world.backends,
 					   .names = world.names,
 					   .targets = world.targets,
-					   .slots = world.slots,
+					   .slots = {world.columns[0], world.columns[1]},
 					   .state = &world.state,
 					   .read_rows = read_rows},
 			       .state = {.abi = SLUICE_ABI}};
@@ -411,6 +412,8 @@ static int make_plan(void)
 			read_rows(&world.running, i);
 	memset(world.reads, 0, sizeof(world.reads));
 	assert_int_equal(desired_build(&world.desired, &input), 0);
+	for (uint32_t i = 0; i < SLOTS_MAX; i++)
+		slots_set(&world.running.slots, i, world.slots[i]);
 	return plan_build(&world.plan, &world.running, world.desired, &world.diag);
 }
 
@@ -714,7 +717,7 @@ static const struct step_case {
 	{{""},
 	 "web=a1@5,b2@6,c3@5 api=d4 | 80:web:13 80u:api:13",
 	 "+dev5 +dev6 new1:web/a new2:web/b new3:web/c new4:api/d "
-	 "ring@0 ring@16 echo#1 newvip80#1@0 newvip80u#2@16"},
+	 "ring@0 ring@32 echo#1 newvip80#1@0 newvip80u#2@32"},
 	/* Nothing to do. */
 	{{"web=a1@5,b2 | 80:web:13"}, "web=a1@5,b2 | 80:web:13", ""},
 	{{"web=a1 api=b2 | 80:web:13 81:api:13"}, "api=b2 web=a1 | 80:web:13 81:api:13", ""},
@@ -725,9 +728,9 @@ static const struct step_case {
 	{{"web=a1 | 80:web:13"}, "web=a1,b2 | 80:web:13", "new2:web/b ring@0!"},
 	{{"web=a1 | 80:web:13"}, "web=b2,a1 | 80:web:13", "new2:web/b ring@0!"},
 	{{"web=a1,b2 | 80:web:13"}, "web=b2 | 80:web:13", "ring@0! -1"},
-	{{"web=a1,b2 | 80:web:13 81:web:31"},
-	 "web=b2 | 80:web:13 81:web:31",
-	 "ring@0! ring@16! -1"},
+	{{"web=a1,b2 | 80:web:13 81:web:61"},
+	 "web=b2 | 80:web:13 81:web:61",
+	 "ring@0! ring@32! -1"},
 	/* Another one in its place: the id that is leaving is not given away yet. */
 	{{"web=a1,b2 | 80:web:13"}, "web=a1,c3 | 80:web:13", "new3:web/c ring@0! -2"},
 	{{"web=a1,b2 | 80:web:13", "web=a1 | 80:web:13"},
@@ -746,39 +749,39 @@ static const struct step_case {
 	{{"web=a1@5,b2@5"}, "web=a1@5,b2@6", "+dev6 set2:web/b"},
 	{{"web=a1@5,b2@6"}, "web=a1@6,b2@6", "set1:web/a -dev5"},
 	/* VIPs. */
-	{{"web=a1 | 80:web:13"}, "web=a1 | 80:web:13 81:web:13", "ring@16 newvip81#2@16"},
+	{{"web=a1 | 80:web:13"}, "web=a1 | 80:web:13 81:web:13", "ring@32 newvip81#2@32"},
 	{{"web=a1 | 80:web:13 81:web:13"}, "web=a1 | 81:web:13", "echo#2 -vip80"},
-	{{"web=a1 | 80:web:13"}, "web=a1 | 80u:web:13", "ring@16 echo#2 newvip80u#2@16 -vip80"},
+	{{"web=a1 | 80:web:13"}, "web=a1 | 80u:web:13", "ring@32 echo#2 newvip80u#2@32 -vip80"},
 	/* Another pool for a VIP: its ring stays where it is. */
 	{{"web=a1 api=b2 | 80:web:13"}, "web=a1 api=b2 | 80:api:13", "ring@0!"},
 	/* Another size: written to another place, then the VIP moves. */
-	{{"web=a1 | 80:web:13"}, "web=a1 | 80:web:17", "ring@16 vip80#1@16"},
-	{{"web=a1 | 80:web:13 81:web:13"}, "web=a1 | 80:web:11 81:web:13", "ring@32 vip80#1@32"},
+	{{"web=a1 | 80:web:13"}, "web=a1 | 80:web:37", "ring@32 vip80#1@32"},
+	{{"web=a1 | 80:web:13 81:web:13"}, "web=a1 | 80:web:11 81:web:13", "ring@64 vip80#1@64"},
 	/* A gap is used again: by what fits; its old content is not written twice. */
 	{{"web=a1 | 80:web:13 81:web:13", "web=a1 | 81:web:13"},
 	 "web=a1 | 81:web:13 82:web:13",
 	 "newvip82#1@0"},
 	{{"web=a1,b2 | 80:web:13 81:web:13", "web=a1,b2 | 81:web:13"},
 	 "web=a1 | 81:web:13 82:web:13",
-	 "ring@16! ring@0 newvip82#1@0 -2"},
+	 "ring@32! ring@0 newvip82#1@0 -2"},
 	{{"web=a1 | 80:web:13 81:web:13", "web=a1 | 81:web:13"},
-	 "web=a1 | 81:web:13 82:web:17",
-	 "ring@32 newvip82#1@32"},
-	{{"web=a1 | 80:web:31 81:web:13", "web=a1 | 81:web:13"},
+	 "web=a1 | 81:web:13 82:web:37",
+	 "ring@64 newvip82#1@64"},
+	{{"web=a1 | 80:web:61 81:web:13", "web=a1 | 81:web:13"},
 	 "web=a1 | 81:web:13 82:web:13 83:web:13",
-	 "newvip82#1@0 newvip83#3@16"},
+	 "newvip82#1@0 newvip83#3@32"},
 	/* Prefixes, and what stands for addresses: once for each. */
 	{{""}, "web=a1 | 80p16:web:13", "new1:web/a ring@0 echop16#1 newvip80p16#1@0"},
 	{{""},
 	 "web=a1 | 80:web:13 80x7:web:13 80p16:web:13 81p24:web:13",
-	 "new1:web/a ring@0 ring@16 ring@32 ring@48 echop16#3 newvip80p16#3@32 echop24#4 "
-	 "newvip81p24#4@48 echox7#2 newvip80x7#2@16 echo#1 newvip80#1@0"},
+	 "new1:web/a ring@0 ring@32 ring@64 ring@96 echop16#3 newvip80p16#3@64 echop24#4 "
+	 "newvip81p24#4@96 echox7#2 newvip80x7#2@32 echo#1 newvip80#1@0"},
 	{{"web=a1 | 80p16:web:13"},
 	 "web=a1 | 80p24:web:13",
-	 "ring@16 echop24#2 newvip80p24#2@16 -echop16 -vip80p16"},
+	 "ring@32 echop24#2 newvip80p24#2@32 -echop16 -vip80p16"},
 	{{"web=a1 | 80p16:web:13"},
 	 "web=a1 | 80:web:13",
-	 "ring@16 echo#2 newvip80#2@16 -echop16 -vip80p16"},
+	 "ring@32 echo#2 newvip80#2@32 -echop16 -vip80p16"},
 	{{"web=a1 | 80p16:web:13 81p16:web:13"}, "web=a1 | 81p16:web:13", "echop16#2 -vip80p16"},
 	/* Server ids. */
 	{{""}, "web=a1#7,b2#9", "new1:web/a new2:web/b sid7>1 sid9>2"},
@@ -792,17 +795,17 @@ static const struct step_case {
 	 "new1:web/a new2:api/d ring@0 target1:api/d>2 src1.1>1 echo#1 newvip80#1@0"},
 	{{""},
 	 "web=a1 api=d4 | 80:web:13,s1=api,s2=api,s3=web.a",
-	 "new1:web/a new2:api/d ring@0 ring@16 target1:api@16 target2:web/a>1 src1.1>1 src1.2>1 "
+	 "new1:web/a new2:api/d ring@0 ring@32 target1:api@32 target2:web/a>1 src1.1>1 src1.2>1 "
 	 "src1.3>2 echo#1 newvip80#1@0"},
 	{{"web=a1 api=d4 | 80:web:13,s1=api"},
 	 "web=a1 api=d4 | 80:web:13,s2=api",
 	 "src1.2>1 -src1.1"},
 	{{"web=a1 api=d4 | 80:web:13,s1=api"},
 	 "web=a1 api=d4,e5 | 80:web:13,s1=api",
-	 "new3:api/e ring@16!"},
+	 "new3:api/e ring@32!"},
 	{{"web=a1 api=d4 | 80:web:13,s1=api"},
-	 "web=a1 api=d4 | 80:web:17,s1=api",
-	 "ring@32 ring@64 target1:api@64 vip80#1@32"},
+	 "web=a1 api=d4 | 80:web:37,s1=api",
+	 "ring@64 ring@128 target1:api@128 vip80#1@64"},
 	{{"web=a1 api=d4 | 80:web:13,s1=api"},
 	 "web=a1 api=d4 | 80:web:13,s1=api.d",
 	 "target2:api/d>2 src1.1>2 -target1"},
@@ -837,8 +840,8 @@ static const struct step_case {
 	/* All of it: each before what refers to it. */
 	{{""},
 	 "web=a1@5#7 api=d4@6 | 80:web:13,s1=api,a2 80p16:web:13 | 9",
-	 "+dev5 +dev6 new1:web/a new2:api/d ring@0 ring@16 ring@32 target1:api@32 sid7>1 allow1.2 "
-	 "src1.1>1 echop16#2 newvip80p16#2@16 echo#1 newvip80#1@0 decap9"},
+	 "+dev5 +dev6 new1:web/a new2:api/d ring@0 ring@32 ring@64 target1:api@64 sid7>1 allow1.2 "
+	 "src1.1>1 echop16#2 newvip80p16#2@32 echo#1 newvip80#1@0 decap9"},
 	{{"web=a1@5#7 api=d4@6 | 80:web:13,s1=api,a2 80p16:web:13 | 9"},
 	 "",
 	 "-decap9 -echo -vip80 -echop16 -vip80p16 -src1.1 -acc1.2 -sid7 -target1 -1 -2 -dev5 "
@@ -936,7 +939,7 @@ static void values_are_written_in_full(void **state)
 static void values_of_prefixes_and_targets_are_written_in_full(void **state)
 {
 	const struct sluice_target pool = {
-		.ring = {.base = 16, .size = 13, .inv = (uint32_t)(0x100000000 / 13)},
+		.ring = {.base = 32, .size = 13, .inv = (uint32_t)(0x100000000 / 13)},
 		.vip = 1,
 		.pool = "api",
 	};
@@ -959,7 +962,7 @@ static void values_of_prefixes_and_targets_are_written_in_full(void **state)
 	assert_memory_equal(&world.targets[1], &pool, sizeof(pool));
 	assert_memory_equal(&world.targets[2], &backend, sizeof(backend));
 	for (int i = 0; i < 13; i++)
-		assert_int_equal(world.slots[16 + i], SLUICE_SLOT(2, 2, false));
+		assert_int_equal(world.slots[32 + i], SLUICE_SLOT(2, 2, false));
 	world.wanted.vips[0].quic = MODEL_QUIC_LB;
 	world.wanted.vips[0].quic_server_id_bytes = 3;
 	fixture_check(make_plan(), &world.diag);
@@ -1004,8 +1007,8 @@ static void vips_that_point_outside_are_put_right(void **state)
 		uint32_t base;
 		const char *steps;
 	} cases[] = {
-		{1, 256 - 16, "ring@240!"}, /* the last place */
-		{1, 256 - 12, "ring@0 vip80#1@0"},
+		{1, 512 - 32, "ring@480!"}, /* the last place */
+		{1, 512 - 12, "ring@0 vip80#1@0"},
 		{1, 0xfffffff0, "ring@0 vip80#1@0"},
 		{5, 0, "vip80#1@0"},
 		{0, 0, "vip80#1@0"},
@@ -1036,17 +1039,17 @@ static void targets_that_point_outside_are_put_right(void **state)
 		uint32_t base;
 		const char *steps;
 	} cases[] = {
-		{256 - 16, "ring@240!"},
-		{256 - 12, "ring@16 target1:api@16"},
-		{0xfffffff0, "ring@16 target1:api@16"},
-		{20, "ring@16 target1:api@16"},
+		{512 - 32, "ring@480!"},
+		{512 - 12, "ring@32 target1:api@32"},
+		{0xfffffff0, "ring@32 target1:api@32"},
+		{20, "ring@32 target1:api@32"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < N(cases); i++) {
 		setup(NULL);
 		become("web=a1 api=b2 | 80:web:13,s1=api");
-		memset(&world.slots[16], 0, sizeof(world.slots) - 16 * sizeof(*world.slots));
+		memset(&world.slots[32], 0, sizeof(world.slots) - 32 * sizeof(*world.slots));
 		world.targets[1].ring.base = cases[i].base;
 		fixture_check(try_plan("web=a1 api=b2 | 80:web:13,s1=api"), &world.diag);
 		assert_steps(cases[i].steps);
@@ -1055,7 +1058,7 @@ static void targets_that_point_outside_are_put_right(void **state)
 }
 
 #define NO_ROOM(what, more) \
-	"no room for more than " what " (those that leave count until they are gone)" more
+	"the limit of " what " (those that leave count until they are gone)" more
 
 static const struct limit_case {
 	const char *before;
@@ -1065,17 +1068,17 @@ static const struct limit_case {
 } limit_cases[] = {
 	{"", "web=a1,b2,c3", 0, NULL},
 	{"", "web=a1,b2,c3 api=d4", -E2BIG,
-	 "backend \"d\" of pool \"api\": no room for more than 3 backends (those that leave count "
+	 "backend \"d\" of pool \"api\": the limit of backends is 3 (those that leave count "
 	 "until they are gone); raise limits.backends"},
 	{"web=a1,b2,c3", "web=a1,b2,d4", -E2BIG,
-	 "backend \"d\" of pool \"web\": no room for more than 3 backends (those that leave count "
+	 "backend \"d\" of pool \"web\": the limit of backends is 3 (those that leave count "
 	 "until they are gone); raise limits.backends"},
 	{"", "web= | 80:web:13 81:web:13", 0, NULL},
 	{"", "web= | 80:web:13 81:web:13 82:web:13", -E2BIG,
-	 "vip \"82:web:13\": no room for more than 2 VIPs (those that leave count until they are "
+	 "vip \"82:web:13\": the limit of VIPs is 2 (those that leave count until they are "
 	 "gone); raise limits.vips"},
 	{"web= | 80:web:13 81:web:13", "web= | 80:web:13 82:web:13", -E2BIG,
-	 "vip \"82:web:13\": no room for more than 2 VIPs (those that leave count until they are "
+	 "vip \"82:web:13\": the limit of VIPs is 2 (those that leave count until they are "
 	 "gone); raise limits.vips"},
 	{"", "web= | 80:web:61", 0, NULL},
 	{"", "web= | 80:web:67", -ENOSPC, NULL},
@@ -1083,25 +1086,25 @@ static const struct limit_case {
 	{"web= | 80:web:61", "web= | 80:web:13", -ENOSPC, NULL},
 	{"web= | 80:web:61", "web= | 81:web:61", -ENOSPC, NULL},
 	{"", "web=a1@5,b2@6,c3@5", 0, NULL},
-	{"", "web=a1@5,b2@6,c3@7", -E2BIG, NO_ROOM("2 devices to backends", "")},
-	{"web=a1@5,b2@6", "web=a1@5,b2@7", -E2BIG, NO_ROOM("2 devices to backends", "")},
+	{"", "web=a1@5,b2@6,c3@7", -E2BIG, NO_ROOM("devices to backends is 2", "")},
+	{"web=a1@5,b2@6", "web=a1@5,b2@7", -E2BIG, NO_ROOM("devices to backends is 2", "")},
 	{"", "web=a1#1,b2#2,c3#1", 0, NULL},
-	{"", "web=a1#1,b2#2,c3#3", -E2BIG, NO_ROOM("2 server ids", "; raise limits.backends")},
+	{"", "web=a1#1,b2#2,c3#3", -E2BIG, NO_ROOM("server ids is 2", "; raise limits.backends")},
 	{"web=a1#1,b2#2", "web=a1#1,b2#3", -E2BIG,
-	 NO_ROOM("2 server ids", "; raise limits.backends")},
+	 NO_ROOM("server ids is 2", "; raise limits.backends")},
 	{"", "web=a1 | 80:web:13,s1=web,s2=web", 0, NULL},
 	{"", "web=a1 | 80:web:13,s1=web,s2=web,s3=web", -E2BIG,
-	 NO_ROOM("2 client prefixes in sources", "; raise limits.sources")},
+	 NO_ROOM("client prefixes in sources is 2", "; raise limits.sources")},
 	{"web=a1 | 80:web:13,s1=web,s2=web", "web=a1 | 80:web:13,s1=web,s3=web", -E2BIG,
-	 NO_ROOM("2 client prefixes in sources", "; raise limits.sources")},
+	 NO_ROOM("client prefixes in sources is 2", "; raise limits.sources")},
 	{"", "web=a1 | 80:web:13,a1,d2", 0, NULL},
 	{"", "web=a1 | 80:web:13,a1,d2,a3", -E2BIG,
-	 NO_ROOM("2 client prefixes in allow and deny", "; raise limits.sources")},
+	 NO_ROOM("client prefixes in allow and deny is 2", "; raise limits.sources")},
 	{"web=a1 | 80:web:13,a1,d2", "web=a1 | 80:web:13,a1,d3", -E2BIG,
-	 NO_ROOM("2 client prefixes in allow and deny", "; raise limits.sources")},
+	 NO_ROOM("client prefixes in allow and deny is 2", "; raise limits.sources")},
 	{"", " | | 1 2", 0, NULL},
-	{"", " | | 1 2 3", -E2BIG, NO_ROOM("2 decap addresses", "")},
-	{" | | 1 2", " | | 1 3", -E2BIG, NO_ROOM("2 decap addresses", "")},
+	{"", " | | 1 2 3", -E2BIG, NO_ROOM("decap addresses is 2", "")},
+	{" | | 1 2", " | | 1 3", -E2BIG, NO_ROOM("decap addresses is 2", "")},
 	{"", "web=a1,b2,c3 | 80:web:13,s1=web.a,s2=web.b", 0, NULL},
 	{"", "web=a1,b2,c3 | 80:web:13,s1=web.a 81:web:13,s1=web.b,s2=web.c", -E2BIG,
 	 "vip \"81:web:13\": sources lead to more than 2 pools and backends"},
@@ -1145,8 +1148,8 @@ static void large_maps_are_read_only_when_they_are_to_be_other(void **state)
 		{one, "", false, false},
 		/* Other things change. */
 		{"web=b2,a1,c3 | 80:web:13,s1=web.a,s2=web.b 81:web:13,a1,d2 | 9",
-		 "new3:web/c ring@0! ring@16! decap9", false, false},
-		{one, "ring@0! ring@16! -decap9 -3", false, false},
+		 "new3:web/c ring@0! ring@32! decap9", false, false},
+		{one, "ring@0! ring@32! -decap9 -3", false, false},
 		{"web=a1,b2 | 80:web:13,s1=web.a,s3=web.b 81:web:13,a1,d2", "src1.3>2 -src1.2",
 		 true, false},
 		{"web=a1,b2 | 80:web:13,s1=web.a,s3=web.b 81:web:13,a1,a2", "allow2.2", false,

@@ -81,10 +81,10 @@ configs_of_all_kinds()
 	bad_config "a check with a key of another one" 's/"none"/"tcp"; path = "\/"/' \
 		'path needs type = "http" or "https", not "tcp"'
 	bad_config "more backends than the limit" '1s/$/ limits = { backends = 3; };/' \
-		'raises the limit'
+		'raises it'
 	bad_config "more VIPs than the limit" \
 		"1s/\$/ limits = { vips = 1; };/; s/tcp\"; } \\);/tcp\"; }, ${same/PORT/81} );/" \
-		'raises the limit'
+		'raises it'
 	bad_config "an interface that is not there (host)" 's/"eth0"/"eth7"/' \
 		'interface "eth7" does not exist'
 	bad_config "an interface without native XDP (host)" 's/"eth0"/"lo"/' \

@@ -81,6 +81,24 @@ document reload .vips .backends .slots_written .changes
 lab_ctl -j drain web-1 | jq -e '.backends[0].state == "draining" and .slots_written > 0' >/dev/null ||
 	lab_fail "-j drain does not tell what it did"
 
+echo "memory of 10 VIPs and 100 backends"
+{
+	lab_settings
+	echo 'pools = ( { name = "web"; check = { type = "none"; }; backends = ('
+	seq 100 | sed 's/.*/{ name = "web-&"; address = "198.18.1.&"; }/' | paste -sd,
+	echo '); } ); vips = ('
+	seq 10 | sed 's/.*/{ name = "www-&"; pool = "web"; address = "198.18.0.&"; port = 80; protocol = "tcp"; }/' |
+		paste -sd,
+	echo ');'
+} >"$LAB/sluice.conf"
+exits 0 lab_ctl reload
+memory=$(lab_query status .memory_bytes)
+# 256 KiB for each ring at least; in all less than 32 MiB.
+if [ "$memory" -lt 2621440 ] || [ "$memory" -ge 33554432 ]; then
+	lab_fail "the maps take $memory bytes"
+fi
+lab_ctl status | grep -q '^map memory .*M' || lab_fail "status does not tell: $(lab_ctl status)"
+
 echo "sluice-helper"
 exits 0 "$LAB_BUILD/sluice-helper" --help
 exits 2 "$LAB_BUILD/sluice-helper"

@@ -58,7 +58,9 @@ pings()
 	for size in 0 1 56 1400; do
 		ping_all client "$2" -s $size
 	done
-	[ "$(counter echo)" = $((echo + 4 * PINGS)) ] || lab_fail "echo is $(counter echo), it was $echo"
+	ping_all client "$2" -s 3000 # in 3 fragments
+	[ "$(counter echo)" = $((echo + (4 + 3) * PINGS)) ] ||
+		lab_fail "echo is $(counter echo), it was $echo"
 	[ "$(host_echos "$1")" = "$before" ] || lab_fail "requests to the VIP reached the host"
 
 	echo "ping to $3: its host answers"

@@ -83,6 +83,10 @@ comes "one tag with a priority" 8100a064 8100a064 \
 	"4 $CLIENT>$LAB_VIP / tcp 1030>80 S" "$(outer4 1030)"
 comes "two tags" 88a8000581000007 88a8000581000007 \
 	"4 $CLIENT>$LAB_VIP / tcp 1031>80 S" "$(outer4 1031)"
+comes "one tag of 802.1ad" 88a80005 88a80005 \
+	"4 $CLIENT>$LAB_VIP / tcp 1032>80 S" "$(outer4 1032)"
+comes "two tags of 802.1Q" 8100000581000007 8100000581000007 \
+	"4 $CLIENT>$LAB_VIP / tcp 1033>80 S" "$(outer4 1033)"
 
-[ "$(lab_query counters .total.forwarded)" = 7 ] ||
-	lab_fail "$(lab_query counters .total.forwarded) packets were forwarded, not 7"
+[ "$(lab_query counters .total.forwarded)" = 9 ] ||
+	lab_fail "$(lab_query counters .total.forwarded) packets were forwarded, not 9"

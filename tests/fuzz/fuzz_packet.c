@@ -48,7 +48,7 @@ static void set_entries(uint32_t entries[MAP_MAX], const struct maps_size *size)
 	entries[MAP_VIPS] = entries[MAP_PREFIXES] = size->vips * 2;
 	entries[MAP_VIP_LINES] = 1u << all.vip_bits;
 	entries[MAP_COUNTERS] = size->vips + 1;
-	entries[MAP_RINGS] = size->ring_slots / SLUICE_LINE_SLOTS;
+	entries[MAP_RINGS] = entries[MAP_OTHERS] = size->ring_slots / SLUICE_LINE_SLOTS;
 	entries[MAP_BACKENDS] = entries[MAP_NAMES] = size->backends + 1;
 	entries[MAP_BACKEND_COUNTERS] = size->backends + 1;
 	entries[MAP_FLOWS] = all.flow_lines;
@@ -81,7 +81,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		.backends = host_map_memory(MAP_BACKENDS),
 		.names = host_map_memory(MAP_NAMES),
 		.n_backends = host_map_entries(MAP_BACKENDS),
-		.slots = host_map_memory(MAP_RINGS),
+		.slots = host_slots(),
 		.n_slots = host_map_entries(MAP_RINGS) * SLUICE_LINE_SLOTS,
 	};
 	scene_change(&maps, OTHER_DEVICE);
@@ -112,8 +112,6 @@ static void send_frame(struct host_frame *frame)
 	struct check_frame check = {
 		.in = frame->data,
 		.in_size = frame->size,
-		.linear =
-			frame->linear && frame->linear < HOST_LINEAR ? frame->linear : HOST_LINEAR,
 		.out = out,
 		.out_size = size,
 		.action = result.action,

@@ -98,19 +98,43 @@ size_t host_buffer_take(struct host_buffer *buffer, void *out, size_t room_out)
 
 /* -------------------------------------------------------------------------- what the program calls */
 
-__u64 bpf_ktime_get_ns(void)
+static __u64 read_clock(clockid_t clock)
 {
 	struct timespec now;
 
 	if (host_now_ns)
 		return host_now_ns;
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec;
+}
+
+__u64 bpf_ktime_get_ns(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+__u64 bpf_ktime_get_coarse_ns(void)
+{
+	return read_clock(CLOCK_MONOTONIC_COARSE);
 }
 
 __u64 bpf_xdp_get_buff_len(struct xdp_md *ctx)
 {
 	return size_of(ctx) + buffer_of(ctx)->rest;
+}
+
+long bpf_xdp_load_bytes(struct xdp_md *ctx, __u32 offset, void *to, __u32 size)
+{
+	size_t linear = size_of(ctx);
+
+	if (!size)
+		abort();
+	if (offset + (__u64)size > bpf_xdp_get_buff_len(ctx))
+		return -EINVAL;
+	for (__u32 i = offset; i < offset + size; i++)
+		((unsigned char *)to)[i - offset] =
+			i < linear ? data_of(ctx)[i] : further[i - linear];
+	return 0;
 }
 
 long bpf_xdp_adjust_head(struct xdp_md *ctx, int delta)

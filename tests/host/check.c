@@ -141,17 +141,14 @@ static const char *check_action(const struct check_frame *f)
 }
 
 /* Behind outer UDP: the checksum is there where it must be, and right if it is there. */
-static const char *check_gue(const struct check_frame *f, const struct packet *outer,
-			     const struct packet *inner)
+static const char *check_gue(const struct packet *outer, const struct packet *inner)
 {
 	const unsigned char *udp = outer->ip + outer->l4;
 
 	if (get16(udp + 4) != outer->size - outer->l4)
 		return "outer UDP length";
 	if (!get16(udp + 6))
-		return outer->family == 4 || f->linear < f->in_size || inner->size >= 16384
-			       ? NULL
-			       : "no outer UDP checksum over IPv6";
+		return outer->family == 4 ? NULL : "no outer UDP checksum over IPv6";
 	if (!is_intact(inner) || sums_up(sum_l4(outer, IPPROTO_UDP, outer->size - outer->l4)))
 		return NULL;
 	return "outer UDP checksum";
@@ -177,7 +174,7 @@ static const char *check_forwarded(const struct check_frame *f)
 	if (outer.family == 4 && !sums_up(add(0, outer.ip, outer.l4)))
 		return "outer header checksum";
 	if (outer.proto == IPPROTO_UDP)
-		return check_gue(f, &outer, &inner);
+		return check_gue(&outer, &inner);
 	return outer.proto == (inner.family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6) ? NULL
 										: "outer protocol";
 }

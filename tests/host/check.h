@@ -15,7 +15,6 @@
 struct check_frame {
 	const unsigned char *in;
 	size_t in_size;
-	size_t linear; /* how many bytes of it the program could reach */
 	const unsigned char *out;
 	size_t out_size;
 	int action;    /* XDP_... */

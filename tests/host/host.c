@@ -60,7 +60,7 @@ static int get_running(struct running *r)
 		.n_ids = host_map_entries(MAP_BACKENDS),
 		.targets = host_map_memory(MAP_TARGETS),
 		.n_targets = host_map_entries(MAP_TARGETS),
-		.slots = host_map_memory(MAP_RINGS),
+		.slots = host_slots(),
 		.n_slots = host_map_entries(MAP_RINGS) * SLUICE_LINE_SLOTS,
 		.state = host_map_memory(MAP_STATE),
 		.max_vips = host_map_entries(MAP_COUNTERS) - 1,
@@ -77,12 +77,15 @@ static int get_running(struct running *r)
 
 static int write_ring(const struct plan *plan, const struct plan_ring *ring)
 {
-	uint32_t *slots = (uint32_t *)host_map_memory(MAP_RINGS) + ring->base;
 	_cleanup_(plan_words_fini) struct plan_words cache = {0};
 	const uint32_t *words = plan_words_get(&cache, plan, ring);
+	struct slots slots = host_slots();
 
-	for (uint32_t i = 0; words && i < ring->owners->ring->size; i++)
-		slots[i] = plan_word(ring, words[i], slots[i]);
+	for (uint32_t i = 0; words && i < ring->owners->ring->size; i++) {
+		uint32_t at = ring->base + i;
+
+		slots_set(&slots, at, plan_word(ring, words[i], slots_get(&slots, at)));
+	}
 	return words ? 0 : -ENOMEM;
 }
 

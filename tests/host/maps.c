@@ -88,6 +88,11 @@ void *host_map_memory(enum map_id map)
 	return maps[map].values;
 }
 
+struct slots host_slots(void)
+{
+	return (struct slots){host_map_memory(MAP_RINGS), host_map_memory(MAP_OTHERS)};
+}
+
 uint32_t host_map_entries(enum map_id map)
 {
 	return maps[map].max_entries;

@@ -10,6 +10,7 @@
 
 #include "daemon/maps.h"
 #include "daemon/rows.h"
+#include "daemon/slots.h"
 
 /* A map as the program declares it. */
 struct host_symbol {
@@ -31,6 +32,9 @@ void host_maps_forget(void);
 
 /* The values of an array, one after the other. */
 void *host_map_memory(enum map_id map);
+
+/* Those of the two maps of slots. */
+struct slots host_slots(void);
 
 uint32_t host_map_entries(enum map_id map);
 

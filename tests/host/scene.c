@@ -73,10 +73,10 @@ void scene_change(const struct scene_maps *maps, uint32_t ifindex)
 	}
 	/* Every fifth slot moves, every seventh has an owner elsewhere that is not tracked. */
 	for (uint32_t i = 0; i < maps->n_slots; i++) {
-		uint32_t cur = SLUICE_SLOT_CUR(maps->slots[i]);
+		uint32_t cur = SLUICE_SLOT_CUR(slots_get(&maps->slots, i));
 
 		if (cur && (i % 5 == 0 || i % 7 == 0))
-			maps->slots[i] = SLUICE_SLOT(cur, cur % last + 1, i % 5 == 0);
+			slots_set(&maps->slots, i, SLUICE_SLOT(cur, cur % last + 1, i % 5 == 0));
 	}
 }
 
@@ -329,7 +329,7 @@ static void say_packet(struct writer *w)
 	struct tuple t = {0};
 
 	draw_tuple(w, &t, family);
-	say_ip(w, family, t.client, t.vip, kind >= 16);
+	say_ip(w, family, t.client, t.vip, kind == 1 || kind >= 16);
 	if (kind < 2)
 		say(w, "%s", family == 4 ? "icmp 8/0 / pad 24" : "icmp6 128/0 / pad 24");
 	else if (kind < 3)
@@ -427,10 +427,8 @@ void scene_frame(uint64_t *random, char *text, struct frame *out)
 	struct writer w = {.random = random, .text = text};
 	unsigned int manglings;
 
-	if (once_in(&w, 12))
-		say(&w, "qinq %u / vlan %u / ", below(&w, 4096), below(&w, 4096));
-	else if (once_in(&w, 8))
-		say(&w, "vlan %u / ", below(&w, 4096));
+	for (int i = 0; i < 3 && once_in(&w, i ? 2 : 6); i++)
+		say(&w, "%s %u / ", once_in(&w, 2) ? "qinq" : "vlan", below(&w, 4096));
 	if (once_in(&w, 8))
 		say_tunnel(&w);
 	say_packet(&w);

@@ -11,6 +11,7 @@
 
 #include "config/diag.h"
 #include "config/model.h"
+#include "daemon/slots.h"
 #include "tests/lib/frame.h"
 
 #define SCENE_MTU 1500 /* of the ports */
@@ -23,7 +24,7 @@ struct scene_maps {
 	struct sluice_backend *backends;
 	const struct sluice_name *names;
 	uint32_t n_backends; /* entries of both */
-	uint32_t *slots;
+	struct slots slots;
 	uint32_t n_slots;
 };
 

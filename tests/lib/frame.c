@@ -19,6 +19,7 @@
 
 #define WORDS_MAX 24
 #define LAYERS_MAX 12
+#define TAGS_MAX 3
 
 /* One layer's text, split at blanks. */
 struct layer {
@@ -411,15 +412,37 @@ static void finish(struct frame *out, struct stack *s, const char *dest, const c
 	out->size = s->size;
 }
 
-/* A tag in front of the packet; returns the type that the header before it has to name. */
-static unsigned int push_tag(struct stack *s, unsigned int vid, unsigned int type,
-			     unsigned int tpid)
-{
-	unsigned char *tag = push(s, 4);
+struct tag {
+	unsigned int vid;
+	unsigned int type;
+};
 
-	put16(tag, vid);
-	put16(tag + 2, type);
-	return tpid;
+/* Reads the tags that @text begins with, at most TAGS_MAX; what follows them. */
+static const char *read_tags(const char *text, struct tag *tags, size_t *n)
+{
+	for (*n = 0; *n < TAGS_MAX; ++*n) {
+		unsigned int vid;
+		int used = 0;
+
+		if (sscanf(text, "vlan %u / %n", &vid, &used) == 1)
+			tags[*n] = (struct tag){vid, 0x8100};
+		else if (sscanf(text, "qinq %u / %n", &vid, &used) == 1)
+			tags[*n] = (struct tag){vid, 0x88a8};
+		else
+			break;
+		text += used;
+	}
+	return text;
+}
+
+/* A tag in front of the packet; returns the type that the header before it has to name. */
+static unsigned int push_tag(struct stack *s, const struct tag *tag, unsigned int type)
+{
+	unsigned char *at = push(s, 4);
+
+	put16(at, tag->vid);
+	put16(at + 2, type);
+	return tag->type;
 }
 
 static unsigned int ether_type(const struct stack *s)
@@ -430,16 +453,13 @@ static unsigned int ether_type(const struct stack *s)
 void frame_build(struct frame *out, const char *text)
 {
 	static struct stack s;
-	unsigned int qinq = 0, vlan = 0, type;
-	int used = 0;
+	struct tag tags[TAGS_MAX];
+	unsigned int type;
+	size_t n;
 
 	s.size = 0;
 	s.proto = 0;
-	if (sscanf(text, "qinq %u / %n", &qinq, &used) == 1)
-		text += used;
-	used = 0;
-	if (sscanf(text, "vlan %u / %n", &vlan, &used) == 1)
-		text += used;
+	text = read_tags(text, tags, &n);
 	if (strcmp(text, "ARP") == 0) {
 		put_hex(push(&s, 28), 28,
 			"0001080006040001010000000000c0a80101000000000000c0a80102");
@@ -448,10 +468,8 @@ void frame_build(struct frame *out, const char *text)
 		build(&s, text);
 		type = ether_type(&s);
 	}
-	if (vlan)
-		type = push_tag(&s, vlan, type, 0x8100);
-	if (qinq)
-		type = push_tag(&s, qinq, type, 0x88a8);
+	while (n-- > 0)
+		type = push_tag(&s, &tags[n], type);
 	finish(out, &s, FRAME_DEST, FRAME_SOURCE, type);
 }
 

@@ -35,8 +35,8 @@ struct frame {
 
 /*
  * Builds an Ethernet frame from the vectors' source to their destination MAC around the packet
- * @text. "ARP" gives an ARP request. A leading "vlan N / " adds a tag, "qinq N / " an outer one.
- * Fails the running test when the text is not understood.
+ * @text. "ARP" gives an ARP request. A leading "vlan N / " adds a tag of 802.1Q, "qinq N / " one of
+ * 802.1ad; there may be three, outermost first. Fails the running test when the text is not understood.
  */
 void frame_build(struct frame *out, const char *text);
 

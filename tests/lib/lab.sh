@@ -35,6 +35,13 @@ LAB_CLIENT=198.18.2.2
 LAB_CLIENT6=2001:db8:2::2
 LAB_GUE_PORT=6080
 
+# The balancer that is meant: lb, or with 2 lb2, which has all of its own (sluiced2, sluice2.conf,
+# control2.sock, ...). See lab_at.
+LAB_AT=
+
+# Who serves on the backends: a function, called with N.
+LAB_SERVER=${LAB_SERVER:-lab_nginx}
+
 # Who takes the outer header off on the backends: helper (sluice-helper) or kernel (its tunnel devices).
 LAB_DECAP=${LAB_DECAP:-helper}
 
@@ -217,6 +224,49 @@ lab_client()
 	lab_ipv6 client $LAB_CLIENT6/64 2001:db8:2::1/64
 }
 
+# lab_more_balancers N: lb2 .. lbN, for IPv4 alone. Nothing comes to them before lab_via.
+lab_more_balancers()
+{
+	local i
+
+	for i in $(seq 2 "$1"); do
+		mkdir "$LAB/state$i"
+		lab_netns "lb$i"
+		lab_cable "lb$i" "$(lab_balancer_address "$i")/30" "${LAB_MTU:-1600}"
+		lab_takes_xdp "lb$i"
+		lab_in router ip addr add "198.18.0.$((4 * i - 3))/30" dev "lb$i"
+		lab_in "lb$i" ip route add default via "198.18.0.$((4 * i - 3))"
+	done
+}
+
+# lab_balancer_address N: 198.18.0.2, 198.18.0.6, ...
+lab_balancer_address()
+{
+	echo "198.18.0.$((4 * $1 - 2))"
+}
+
+# lab_at N COMMAND...: a function of this file, or of the script's, for the balancer lbN.
+lab_at()
+{
+	local LAB_AT=${1#1}
+
+	"${@:2}"
+}
+
+# lab_via N...: from now on the router spreads the VIP's packets over these balancers, by a hash of
+# addresses and ports. In another order, or with a weight (N*WEIGHT), it spreads them anew.
+lab_via()
+{
+	local i hops=()
+
+	lab_sysctl router net.ipv4.fib_multipath_hash_policy=1
+	for i in "$@"; do
+		hops+=(nexthop via "$(lab_balancer_address "${i%\**}")")
+		[[ $i != *\** ]] || hops+=(weight "${i#*\*}")
+	done
+	lab_in router ip route replace $LAB_VIP/32 "${hops[@]}"
+}
+
 # The network behind the balancer has room for the outer header.
 lab_balancer()
 {
@@ -229,7 +279,7 @@ lab_balancer()
 	! lab_has_ipv6 || lab_in router ip route add $LAB_VIP6/128 via 2001:db8::2
 }
 
-# A backend as an operator would set it up: the VIP on lo, the helper on the port, a web server.
+# A backend as an operator would set it up: the VIP on lo, the helper on the port, a server.
 lab_web()
 {
 	local i=$1 host=web$1 address=198.18.1.$((10 + $1)) address6=2001:db8:1::$((10 + $1))
@@ -251,7 +301,7 @@ lab_web()
 	helper) lab_helper_start "$i" ;;
 	kernel) lab_tunnels "$host" "$address" ;;
 	esac
-	lab_nginx "$i"
+	"$LAB_SERVER" "$i"
 }
 
 # lab_tunnels HOST ADDRESS: the kernel's devices for what balancers send: IPv4 in IPv4, IPv6 in IPv4, both
@@ -268,14 +318,22 @@ lab_tunnels()
 	lab_in "$1" ip -6 fou add port $LAB_GUE_PORT gue
 }
 
-lab_need_tunnels()
+# The first of these devices that the kernel cannot have; nothing if it has all.
+lab_missing_tunnel()
 {
 	local module
 
 	for module in ipip sit ip6_tunnel fou; do
-		modprobe -q $module || [ -d /sys/module/$module ] ||
-			lab_skip "the kernel has no $module"
+		modprobe -q $module || [ -d /sys/module/$module ] || {
+			echo $module
+			return
+		}
 	done
+}
+
+lab_need_tunnels()
+{
+	[ -z "$(lab_missing_tunnel)" ] || lab_skip "the kernel has no $(lab_missing_tunnel)"
 }
 
 # Answers "web-N" on ports 80 to 89; below /files it takes (PUT) and gives files.
@@ -497,7 +555,7 @@ lab_down()
 			status=1
 		elif [ $status -gt 0 ] && [ $status -lt 77 ]; then
 			echo "the last lines of sluiced:"
-			tail -n 20 "$LAB/sluiced.log"
+			tail -qn 20 "$LAB"/sluiced*.log
 		fi
 	fi >&2
 	[ ! -e "$LAB" ] || lab_remove
@@ -511,9 +569,9 @@ lab_settings()
 {
 	cat <<-EOF
 		interfaces = ( { name = "eth0"; mode = "native"; } );
-		control = { socket = "$LAB/control.sock"; };
-		pin_dir = "$LAB/bpf/sluice";
-		state_dir = "$LAB/state";
+		control = { socket = "$LAB/control$LAB_AT.sock"; };
+		pin_dir = "$LAB/bpf/sluice$LAB_AT";
+		state_dir = "$LAB/state$LAB_AT";
 		${LAB_MORE:-}
 	EOF
 }
@@ -619,15 +677,17 @@ lab_host()
 # status 124); -c is given.
 lab_sluiced()
 {
-	lab_in lb timeout 60 env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluiced" -c "$LAB/sluice.conf" "$@"
+	lab_in "lb$LAB_AT" timeout 60 env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluiced" \
+		-c "$LAB/sluice$LAB_AT.conf" "$@"
 }
 
 # Starts sluiced on $LAB/sluice.conf, with LAB_FLAGS, and waits until it serves.
 lab_sluiced_start()
 {
-	lab_spawn lb sluiced env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluiced" -c "$LAB/sluice.conf" \
-		${LAB_FLAGS:-}
-	lab_wait_for 60 lab_serves || lab_fail "sluiced does not serve after 60 s"
+	# shellcheck disable=SC2086 # a list
+	lab_spawn "lb$LAB_AT" "sluiced$LAB_AT" env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluiced" \
+		-c "$LAB/sluice$LAB_AT.conf" ${LAB_FLAGS:-}
+	lab_wait_for 60 lab_serves || lab_fail "sluiced$LAB_AT does not serve after 60 s"
 }
 
 # It answers, and knows the way to each backend.
@@ -638,7 +698,7 @@ lab_serves()
 
 lab_ctl()
 {
-	"$LAB_BUILD/sluicectl" -s "$LAB/control.sock" "$@"
+	"$LAB_BUILD/sluicectl" -s "$LAB/control$LAB_AT.sock" "$@"
 }
 
 # lab_query COMMAND FILTER: what jq's FILTER makes of the command's JSON.
@@ -742,5 +802,5 @@ lab_shares()
 # lab_slipped: packets for the VIP that reached the balancer's own stack, past the program.
 lab_slipped()
 {
-	lab_in lb nstat -asz IpInAddrErrors | awk '$1 == "IpInAddrErrors" { print $2 }'
+	lab_in "lb$LAB_AT" nstat -asz IpInAddrErrors | awk '$1 == "IpInAddrErrors" { print $2 }'
 }

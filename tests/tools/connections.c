@@ -6,9 +6,14 @@
  *	connections serve PORT              echo server on every address; runs until killed
  *	connections hold ADDRESS PORT N [PAUSE_MS]
  *		opens N connections and keeps each talking: a message of 16 bytes every PAUSE_MS (200), and
- *		its echo. Prints "open N" when all are open. Ends at SIGTERM or SIGINT with one line:
+ *		its echo. Prints "open N" when all are open, and "round R" when each has had its Rth
+ *		echo, or is broken. Ends at SIGTERM or SIGINT with one line:
  *		"connections N messages M reset R closed C stalled S", and status 0 if R, C and S are 0.
  *		Stalled are those whose last message had no echo within STALL_S.
+ *	connections churn ADDRESS PORT N [PAUSE_MS]
+ *		N at a time: each is opened, sends a message, reads its echo and closes, and after
+ *		PAUSE_MS comes the next. Ends at SIGTERM or SIGINT with one line: "came N failed F", and
+ *		status 0 if F is 0. Failed are those that were refused or broken, or took longer than STALL_S.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -113,9 +118,10 @@ static void serve(unsigned int port)
 /* ---------------------------------------------------------------------------------------- client */
 
 struct connection {
-	int fd;         /* -1: gone */
-	size_t got;     /* bytes of the echo so far */
-	bool waiting;   /* for an echo */
+	int fd;       /* -1: gone */
+	size_t got;   /* bytes of the echo so far */
+	bool waiting; /* for an echo */
+	unsigned long echoes;
 	double sent_at; /* of the last message */
 };
 
@@ -124,6 +130,7 @@ struct load {
 	size_t n;
 	double pause_s;
 	unsigned long messages, reset, closed;
+	unsigned long round; /* echoes that each has had */
 };
 
 static struct sockaddr_storage parse_address(const char *text, unsigned int port, socklen_t *size)
@@ -203,6 +210,7 @@ static void read_echo(struct load *load, struct connection *c)
 	if (c->got < MESSAGE)
 		return;
 	c->waiting = false;
+	c->echoes++;
 	load->messages++;
 }
 
@@ -238,6 +246,19 @@ static void drain(struct load *load, int epoll)
 	}
 }
 
+/* When all are broken, each round is over. */
+static void tell_round(struct load *load)
+{
+	unsigned long round = load->round + 1;
+
+	for (size_t i = 0; i < load->n; i++)
+		if (load->list[i].fd >= 0 && load->list[i].echoes < round)
+			return;
+	load->round = round;
+	printf("round %lu\n", round);
+	fflush(stdout);
+}
+
 static int talk(struct load *load, int signals)
 {
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -265,29 +286,36 @@ static int talk(struct load *load, int signals)
 			else
 				stop = true;
 		}
+		tell_round(load);
 	}
 	drain(load, epoll);
 	return report(load);
+}
+
+/* A descriptor that is readable when the program is to end. */
+static int end_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
 static int hold(const char *address, unsigned int port, size_t n, unsigned int pause_ms)
 {
 	struct load load = {.n = n, .pause_s = pause_ms / 1000.0};
 	struct sockaddr_storage addr;
+	int signals = end_signals(), status;
 	socklen_t size;
-	sigset_t set;
-	int signals, status;
 
 	addr = parse_address(address, port, &size);
 	load.list = calloc(n + 1, sizeof(*load.list));
 	if (!load.list)
 		fail("calloc");
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signals = signalfd(-1, &set, SFD_CLOEXEC);
 	alarm(OPEN_S);
 	open_all(&load, &addr, size);
 	alarm(0);
@@ -298,8 +326,117 @@ static int hold(const char *address, unsigned int port, size_t n, unsigned int p
 	return status;
 }
 
+/* ----------------------------------------------------------------------------------------- churn */
+
+/* One that comes and goes. Its socket is writable when it is open, readable when the echo is there. */
+struct visit {
+	int fd; /* -1: the next one comes at `next` */
+	bool sent;
+	double since, next;
+};
+
+struct churn {
+	struct visit *list;
+	size_t n;
+	double pause_s;
+	int epoll;
+	unsigned long came, failed;
+};
+
+static void come(struct churn *churn, struct visit *v, const struct sockaddr_storage *addr,
+		 socklen_t size, double now)
+{
+	struct epoll_event event = {.events = EPOLLOUT, .data.ptr = v};
+
+	*v = (struct visit){.since = now};
+	v->fd = socket(addr->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (v->fd < 0)
+		fail("socket");
+	if (connect(v->fd, (const struct sockaddr *)addr, size) && errno != EINPROGRESS)
+		fail("connect");
+	if (epoll_ctl(churn->epoll, EPOLL_CTL_ADD, v->fd, &event))
+		fail("epoll_ctl");
+}
+
+static void leave(struct churn *churn, struct visit *v, bool good, double now)
+{
+	close(v->fd);
+	*v = (struct visit){.fd = -1, .next = now + churn->pause_s};
+	churn->came++;
+	churn->failed += !good;
+}
+
+static void proceed(struct churn *churn, struct visit *v, double now)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = v};
+	char buffer[MESSAGE] = "0123456789abcde";
+
+	if (v->sent) {
+		leave(churn, v, read(v->fd, buffer, MESSAGE) == MESSAGE, now);
+		return;
+	}
+	/* After a failed connect this gives its error. */
+	if (write(v->fd, buffer, MESSAGE) != MESSAGE) {
+		leave(churn, v, false, now);
+		return;
+	}
+	v->sent = true;
+	if (epoll_ctl(churn->epoll, EPOLL_CTL_MOD, v->fd, &event))
+		fail("epoll_ctl");
+}
+
+/* Those under way when the end comes count neither way. */
+static void come_and_go(struct churn *churn, const struct sockaddr_storage *addr, socklen_t size)
+{
+	struct epoll_event events[EVENTS];
+	bool stop = false;
+
+	while (!stop) {
+		double now = now_s();
+		int n;
+
+		for (size_t i = 0; i < churn->n; i++) {
+			struct visit *v = &churn->list[i];
+
+			if (v->fd < 0 && now >= v->next)
+				come(churn, v, addr, size, now);
+			else if (v->fd >= 0 && now - v->since > STALL_S)
+				leave(churn, v, false, now);
+		}
+		n = epoll_wait(churn->epoll, events, EVENTS, 10);
+		for (int i = 0; i < n; i++) {
+			if (events[i].data.ptr)
+				proceed(churn, events[i].data.ptr, now_s());
+			else
+				stop = true;
+		}
+	}
+}
+
+static int churn(const char *address, unsigned int port, size_t n, unsigned int pause_ms)
+{
+	struct churn churn = {.n = n, .pause_s = pause_ms / 1000.0};
+	struct sockaddr_storage addr;
+	socklen_t size;
+
+	addr = parse_address(address, port, &size);
+	churn.list = calloc(n + 1, sizeof(*churn.list));
+	churn.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (!churn.list || churn.epoll < 0)
+		fail("churn");
+	for (size_t i = 0; i < n; i++)
+		churn.list[i].fd = -1;
+	watch(churn.epoll, end_signals(), NULL);
+	come_and_go(&churn, &addr, size);
+	printf("came %lu failed %lu\n", churn.came, churn.failed);
+	free(churn.list);
+	return churn.failed ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
+	unsigned int pause_ms = argc == 6 ? (unsigned int)strtoul(argv[5], NULL, 10) : 200;
+
 	allow_many_files();
 	if (argc == 3 && strcmp(argv[1], "serve") == 0) {
 		signal(SIGPIPE, SIG_IGN);
@@ -307,8 +444,10 @@ int main(int argc, char **argv)
 	}
 	if ((argc == 5 || argc == 6) && strcmp(argv[1], "hold") == 0)
 		return hold(argv[2], (unsigned int)strtoul(argv[3], NULL, 10),
-			    strtoul(argv[4], NULL, 10),
-			    argc == 6 ? (unsigned int)strtoul(argv[5], NULL, 10) : 200);
-	fprintf(stderr, "usage: connections serve PORT | hold ADDRESS PORT N [PAUSE_MS]\n");
+			    strtoul(argv[4], NULL, 10), pause_ms);
+	if ((argc == 5 || argc == 6) && strcmp(argv[1], "churn") == 0)
+		return churn(argv[2], (unsigned int)strtoul(argv[3], NULL, 10),
+			     strtoul(argv[4], NULL, 10), pause_ms);
+	fprintf(stderr, "usage: connections serve PORT | hold|churn ADDRESS PORT N [PAUSE_MS]\n");
 	return 2;
 }

@@ -6,7 +6,8 @@
 # Runs tests of BUILD on Debian's kernels, each in a machine that QEMU emulates in software: no
 # /dev/kvm is needed, and nothing is fast. The machine sees this host's files read-only; what it
 # writes is gone with it. NAMEs are those of tests/run.sh; without any, the tests that may end
-# differently on another kernel. The last line is the sum: `N passed, N failed[, N skipped]`.
+# differently on another kernel, in two lists that run side by side (each mostly waits). The last line
+# is the sum: `N passed, N failed[, N skipped]`; a machine that hangs or dies counts as a failure.
 #
 # The kernels come by apt, are only unpacked, and stay in SLUICE_VM_CACHE (/var/tmp/sluice-vm): remove it
 # for newer ones. SLUICE_VM_KERNELS chooses ("6.1 6.12"). Where QEMU or a kernel cannot be had,
@@ -16,12 +17,12 @@ cd "$(dirname "$0")/../.." || exit 1
 
 BUILD=${1:?usage: tests/vm/run.sh BUILD [NAME...]}
 shift
-TESTS=${*:-xdp/ daemon/datapath daemon/link daemon/probe_path e2e/decap e2e/beside e2e/probe-path}
+TESTS=${*:-xdp/ daemon/probe_path e2e/decap|e2e/beside e2e/unit|e2e/probe-path}
 CACHE=${SLUICE_VM_CACHE:-/var/tmp/sluice-vm}
 KERNELS=${SLUICE_VM_KERNELS:-6.1 6.12}
 PACKAGES=(qemu-system-x86 busybox-static kmod cpio xz-utils)
 MODULES=(virtio_pci 9pnet_virtio 9p overlay) # that lead to the root file system
-LIMIT_S=1800                                 # for one machine
+LIMIT_S=1500                                 # for one machine
 
 passed=0 failed=0 skipped=0 child=
 work=$(mktemp -d)
@@ -121,7 +122,7 @@ machine()
 	local status
 	# shellcheck disable=SC2054 # the commas are QEMU's
 	local options=(
-		-accel tcg,thread=multi -cpu Nehalem,+rdrand -smp 2 -m 2048
+		-accel tcg,thread=multi,tb-size=512 -cpu Nehalem,+rdrand -smp 2 -m 2048
 		-nodefaults -no-user-config -no-reboot -display none -nic none
 		-kernel "$1" -initrd "$work/initrd"
 		-serial "file:$work/console" -serial "file:$work/out"
@@ -132,7 +133,8 @@ machine()
 	: >"$work/out"
 	# Lockup watchdogs and the check of the clock would only see that the emulation is slow.
 	timeout -k 10 $LIMIT_S qemu-system-x86_64 "${options[@]}" -append "console=ttyS0 loglevel=5 \
-panic=-1 oops=panic mitigations=off tsc=reliable no_timer_check nowatchdog random.trust_cpu=on" \
+panic=-1 oops=panic mitigations=off tsc=reliable no_timer_check nowatchdog random.trust_cpu=on \
+rcupdate.rcu_cpu_stall_timeout=120 systemd.show_status=0" \
 		>"$work/qemu" 2>&1 </dev/null &
 	child=$!
 	tail -f -n +1 --pid=$child "$work/out" &
@@ -143,16 +145,21 @@ panic=-1 oops=panic mitigations=off tsc=reliable no_timer_check nowatchdog rando
 	return $status
 }
 
-# count KERNEL STATUS: adds what the tests in $work/out came to. Without their sum the machine failed.
+# count KERNEL STATUS: adds what the tests in $work/out came to, list by list. Without all their sums
+# the machine failed.
 count()
 {
-	local sum='^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$'
+	local line sums=0 lists
 
-	if [[ $(tail -n 1 "$work/out") =~ $sum ]]; then
+	IFS='|' read -ra lists <<<"$TESTS"
+	while IFS= read -r line; do
+		[[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed(,\ ([0-9]+)\ skipped)?$ ]] || continue
 		passed=$((passed + BASH_REMATCH[1]))
 		failed=$((failed + BASH_REMATCH[2]))
 		skipped=$((skipped + ${BASH_REMATCH[4]:-0}))
-	else
+		sums=$((sums + 1))
+	done <"$work/out"
+	if [ $sums != ${#lists[@]} ]; then
 		echo "  FAIL  kernel $1: the machine ended ($2) before the tests did:"
 		tail -n 25 "$work/qemu" "$work/console"
 		failed=$((failed + 1))

@@ -63,7 +63,7 @@ static void change_both(void)
 		.backends = kernel_memory(MAP_BACKENDS),
 		.names = kernel_memory(MAP_NAMES),
 		.n_backends = program_map_entries(loaded(), MAP_BACKENDS),
-		.slots = kernel_memory(MAP_RINGS),
+		.slots = {kernel_memory(MAP_RINGS), kernel_memory(MAP_OTHERS)},
 		.n_slots = program_map_entries(loaded(), MAP_RINGS) * SLUICE_LINE_SLOTS,
 	};
 
@@ -74,7 +74,7 @@ static void change_both(void)
 	scene_change(&maps, other_device);
 	maps.backends = host_map_memory(MAP_BACKENDS);
 	maps.names = host_map_memory(MAP_NAMES);
-	maps.slots = host_map_memory(MAP_RINGS);
+	maps.slots = host_slots();
 	scene_change(&maps, other_device);
 }
 

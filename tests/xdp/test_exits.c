@@ -46,119 +46,79 @@
 	"\"fc00:2307::1337\"; };"
 
 /* %u %u: rates of echo replies and of "too big". */
+/* clang-format off */
 static const char config_format[] =
 	"interfaces = ( { name = \"none0\"; gateway_mac = \"" FRAME_GATEWAY_TEXT "\"; } );\n"
 	"icmp = { echo_rate = %u; error_rate = %u; };\n"
 	"decap = ( \"10.210.0.1\", \"fc00:1404::1\",\n"
 	"          { address = \"10.210.0.2\"; egress = true; },\n"
 	"          { address = \"fc00:1404::2\"; egress = true; } );\n"
-	"pools = (\n" POOL("four", "a", "10.0.0.1", "") POOL("six", "b", "fc00::1", "") POOL(
-		"gue4", "g", "10.0.2.1", GUE) POOL("gue6", "h", "fc00:0:0:2::1",
-						   GUE) POOL("host", "self", "10.0.3.1",
-							     "") POOL("away", "away", "10.0.4.1",
-								      "") POOL("vlan", "vlan",
-									       "10.0.5.1", "")
-		POOL("port", "port", "10.0.6.1", "") POOL("closed", "closed", "10.0.7.1", "") POOL(
-			"new", "new", "10.0.8.1",
-			"") "{ name = \"old\"; backends = (\n"
-			    "  { name = \"old\"; address = \"10.0.8.2\"; id = 4660; } ); },\n"
-			    "{ name = \"ids\"; backends = (\n"
-			    "  { name = \"x\"; address = \"10.0.9.1\"; server_ids = [7, 1022]; },\n"
-			    "  { name = \"y\"; address = \"10.0.9.2\"; server_ids = [8, 1023]; "
-			    "state = \"draining\"; },\n"
-			    "  { name = \"z\"; address = \"10.0.9.3\"; server_ids = [9, 1024]; "
-			    "state = \"disabled\"; } ); },\n"
-			    "{ name = \"none\"; } );\n"
-			    "vips = (\n" VIP("t", "10.200.1.1", "80", "tcp", "four",
-					     "") ",\n" VIP("u", "10.200.1.1", "80", "udp", "four",
-							   "track = \"never\";") ",\n" VIP("over6",
-											   "10.200."
-											   "1.2",
-											   "80",
-											   "tcp",
-											   "six",
-											   "") ","
-											       "\n" VIP("any",
-													"10.200."
-													"1.3",
-													"0", "tcp", "four", "") ",\n" VIP("nosport", "10.200.1.4", "80", "tcp", "four", "hash = \"no_source_port\";") ",\n" VIP("dport", "10.200.1.5", "0", "tcp", "four", "hash = \"destination_port\";") ",\n" VIP("g4",
-																																						     "10.200.1.6",
-																																						     "80",
-																																						     "tcp",
-																																						     "gue4", "") ",\n" VIP("g4u", "10.200.1.6", "80",
-																																									   "udp", "gue4", "track = \"never\";") ",\n" VIP("g6",
-																																															  "10.200.1.7",
-																																															  "80", "tcp", "gue6", "") ",\n" VIP("g6u",
-																																																			     "10.200.1.7", "80", "udp", "gue6", "track = \"never\";") ",\n" VIP("host",
-																																																												"10.200.1.8",
-																																																												"80",
-																																																												"tcp", "host", "") ",\n" VIP("away",
-																																																															     "10.200.1.9", "80", "tcp",
-																																																															     "away", "") ",\n" VIP("vlan",
-																																																																		   "10.200.1.10",
-																																																																		   "80",
-																																																																		   "tcp", "vlan", "") ",\n" VIP("port",
-																																																																						"10.200.1.11", "80",
-																																																																						"tcp", "port",
-																																																																						"") ",\n" VIP("closed",
-																																																																							      "10.200.1.12", "80", "tcp", "closed", "") ",\n" VIP("moves",
-																																																																														  "10.200.1.13",
-																																																																														  "80",
-																																																																														  "tcp",
-																																																																														  "new",
-																																																																														  "") ",\n" VIP("remembers",
-																																																																																"10.200.1.14",
-																																																																																"80",
-																																																																																"udp",
-																																																																																"four", "track = \"always\";") ",\n" VIP("quic",
-																																																																																					 "10.200.1.15", "443", "udp", "ids",
-																																																																																					 "quic = \"katran\"; track = \"never\";") ",\n" VIP("lb",
-																																																																																											    "10.200.1.16",
-																																																																																											    "443",
-																																																																																											    "udp",
-																																																																																											    "ids",
-																																																																																											    "quic = \"quic-lb\"; quic_server_id_bytes = 2; track = \"never\";") ",\n" VIP("tcpid",
-																																																																																																					  "10.200.1.17",
-																																																																																																					  "80",
-																																																																																																					  "tcp",
-																																																																																																					  "ids", "tcp_server_id = true; track = \"never\";") ",\n" VIP("udpid",
-																																																																																																												       "10.200.1.18",
-																																																																																																												       "80", "udp", "ids", "udp_stable = true; track = \"never\";") ",\n" VIP("clients",
-																																																																																																																					      "10.200.1.19",
-																																																																																																																					      "80", "tcp",
-																																																																																																																					      "four",
-																																																																																																																					      "deny = [ \"192.168.66.0/24\" ];"
-																																																																																																																					      "sources = ( { prefix = \"192.168.7.0/24\"; pool = \"six\"; },"
-																																																																																																																					      "            { prefix = \"192.168.7.9/32\"; backend = \"x\"; pool = \"ids\"; },"
-																																																																																																																					      "            { prefix = \"192.168.8.0/24\"; pool = \"none\"; } );") ",\n" VIP("few",
-																																																																																																																															    "10.200.1.20",
-																																																																																																																															    "80",
-																																																																																																																															    "udp",
-																																																																																																																															    "four", "allow = [ \"192.168.1.0/24\" ]; track = \"never\";") ",\n" VIP("none",
-																																																																																																																																								    "10.200.1.99", "80", "tcp", "none", "") ",\n" VIP("net",
-																																																																																																																																														      "10.201.0.0/16", "0", "udp",
-																																																																																																																																														      "four", "track = \"never\";") ",\n" VIP("subnet",
-																																																																																																																																																			      "10.201.7.0/24",
-																																																																																																																																																			      "53",
-																																																																																																																																																			      "udp",
-																																																																																																																																																			      "six", "track = \"never\";") ",\n" VIP("t6", "fc00:1::1", "80", "tcp", "six",
-																																																																																																																																																								     "") ",\n" VIP("u6",
-																																																																																																																																																										   "fc00:1::1", "80", "udp", "six",
-																																																																																																																																																										   "track = \"never\";") ",\n" VIP("over4",
-																																																																																																																																																														   "fc00:1::2", "80",
-																																																																																																																																																														   "tcp", "four", "") ",\n" VIP("g64",
-																																																																																																																																																																		"fc00:1::3",
-																																																																																																																																																																		"80", "tcp", "gue4", "") ",\n" VIP("g66",
-																																																																																																																																																																						   "fc00:1::4",
-																																																																																																																																																																						   "80",
-																																																																																																																																																																						   "tcp",
-																																																																																																																																																																						   "gue6",
-																																																																																																																																																																						   "") ",\n" VIP("g66u", "fc00:1::4", "80", "udp", "gue6", "track = \"never\";") ",\n" VIP("net6",
-																																																																																																																																																																																	   "fc00:3::/32",
-																																																																																																																																																																																	   "0",
-																																																																																																																																																																																	   "tcp",
-																																																																																																																																																																																	   "six",
-																																																																																																																																																																																	   "") ");\n";
+	"pools = (\n"
+	POOL("four", "a", "10.0.0.1", "")
+	POOL("six", "b", "fc00::1", "")
+	POOL("gue4", "g", "10.0.2.1", GUE)
+	POOL("gue6", "h", "fc00:0:0:2::1", GUE)
+	POOL("host", "self", "10.0.3.1", "")
+	POOL("away", "away", "10.0.4.1", "")
+	POOL("vlan", "vlan", "10.0.5.1", "")
+	POOL("port", "port", "10.0.6.1", "")
+	POOL("closed", "closed", "10.0.7.1", "")
+	POOL("new", "new", "10.0.8.1", "")
+	"{ name = \"old\"; backends = (\n"
+	"  { name = \"old\"; address = \"10.0.8.2\"; id = 4660; } ); },\n"
+	"{ name = \"ids\"; backends = (\n"
+	"  { name = \"x\"; address = \"10.0.9.1\"; server_ids = [7, 1022]; },\n"
+	"  { name = \"y\"; address = \"10.0.9.2\"; server_ids = [8, 1023]; "
+	"state = \"draining\"; },\n"
+	"  { name = \"z\"; address = \"10.0.9.3\"; server_ids = [9, 1024]; "
+	"state = \"disabled\"; } ); },\n"
+	"{ name = \"none\"; } );\n"
+	"vips = (\n"
+	VIP("t", "10.200.1.1", "80", "tcp", "four", "") ",\n"
+	VIP("u", "10.200.1.1", "80", "udp", "four", "track = \"never\";") ",\n"
+	VIP("over6", "10.200.1.2", "80", "tcp", "six", "") ",\n"
+	VIP("any", "10.200.1.3", "0", "tcp", "four", "") ",\n"
+	VIP("nosport", "10.200.1.4", "80", "tcp", "four", "hash = \"no_source_port\";") ",\n"
+	VIP("dport", "10.200.1.5", "0", "tcp", "four", "hash = \"destination_port\";") ",\n"
+	VIP("g4", "10.200.1.6", "80", "tcp", "gue4", "") ",\n"
+	VIP("g4u", "10.200.1.6", "80", "udp", "gue4", "track = \"never\";") ",\n"
+	VIP("g6", "10.200.1.7", "80", "tcp", "gue6", "") ",\n"
+	VIP("g6u", "10.200.1.7", "80", "udp", "gue6", "track = \"never\";") ",\n"
+	VIP("host", "10.200.1.8", "80", "tcp", "host", "") ",\n"
+	VIP("away", "10.200.1.9", "80", "tcp", "away", "") ",\n"
+	VIP("vlan", "10.200.1.10", "80", "tcp", "vlan", "") ",\n"
+	VIP("port", "10.200.1.11", "80", "tcp", "port", "") ",\n"
+	VIP("closed", "10.200.1.12", "80", "tcp", "closed", "") ",\n"
+	VIP("moves", "10.200.1.13", "80", "tcp", "new", "") ",\n"
+	VIP("remembers", "10.200.1.14", "80", "udp", "four", "track = \"always\";") ",\n"
+	VIP("quic", "10.200.1.15", "443", "udp", "ids", "quic = \"katran\"; track = \"never\";") ",\n"
+	VIP("lb", "10.200.1.16", "443", "udp", "ids",
+	    "quic = \"quic-lb\"; quic_server_id_bytes = 2; track = \"never\";") ",\n"
+	VIP("tcpid", "10.200.1.17", "80", "tcp", "ids",
+	    "tcp_server_id = true; track = \"never\";") ",\n"
+	VIP("udpid", "10.200.1.18", "80", "udp", "ids", "udp_stable = true; track = \"never\";") ",\n"
+	VIP("clients", "10.200.1.19", "80", "tcp", "four",
+	    "deny = [ \"192.168.66.0/24\" ];"
+	    "sources = ( { prefix = \"192.168.7.0/24\"; pool = \"six\"; },"
+	    "            { prefix = \"192.168.7.9/32\"; backend = \"x\"; pool = \"ids\"; },"
+	    "            { prefix = \"192.168.8.0/24\"; pool = \"none\"; } );") ",\n"
+	VIP("few", "10.200.1.20", "80", "udp", "four",
+	    "allow = [ \"192.168.1.0/24\" ]; track = \"never\";") ",\n"
+	VIP("kquic", "10.200.1.21", "443", "udp", "ids", "quic = \"katran\"; track = \"always\";") ",\n"
+	VIP("kudp", "10.200.1.22", "80", "udp", "ids", "udp_stable = true;") ",\n"
+	VIP("ktcp", "10.200.1.23", "80", "tcp", "ids", "tcp_server_id = true;") ",\n"
+	VIP("none", "10.200.1.99", "80", "tcp", "none", "") ",\n"
+	VIP("net", "10.201.0.0/16", "0", "udp", "four", "track = \"never\";") ",\n"
+	VIP("subnet", "10.201.7.0/24", "53", "udp", "six", "track = \"never\";") ",\n"
+	VIP("t6", "fc00:1::1", "80", "tcp", "six", "") ",\n"
+	VIP("u6", "fc00:1::1", "80", "udp", "six", "track = \"never\";") ",\n"
+	VIP("over4", "fc00:1::2", "80", "tcp", "four", "") ",\n"
+	VIP("g64", "fc00:1::3", "80", "tcp", "gue4", "") ",\n"
+	VIP("g66", "fc00:1::4", "80", "tcp", "gue6", "") ",\n"
+	VIP("g66u", "fc00:1::4", "80", "udp", "gue6", "track = \"never\";") ",\n"
+	VIP("net6", "fc00:3::/32", "0", "tcp", "six", "")
+	");\n";
+/* clang-format on */
 
 static struct model *model;
 static struct dryrun *dryrun;
@@ -201,13 +161,13 @@ static void leave_by(const char *name, uint32_t ifindex, unsigned int s_vlan, un
 /* Slots of "new" move: their flows of before are with "old". */
 static void move_slots(void)
 {
-	uint32_t *slots = loaded()->mapped[MAP_RINGS].data;
+	struct slots slots = {loaded()->mapped[MAP_RINGS].data, loaded()->mapped[MAP_OTHERS].data};
 	uint32_t n = program_map_entries(loaded(), MAP_RINGS) * SLUICE_LINE_SLOTS;
 	uint32_t from = find_backend("new"), to = find_backend("old");
 
 	for (uint32_t i = 0; i < n; i++)
-		if (SLUICE_SLOT_CUR(slots[i]) == from)
-			slots[i] = SLUICE_SLOT(from, to, true);
+		if (SLUICE_SLOT_CUR(slots_get(&slots, i)) == from)
+			slots_set(&slots, i, SLUICE_SLOT(from, to, true));
 }
 
 static void open_program(unsigned int echo_rate, unsigned int error_rate)
@@ -419,6 +379,10 @@ static void check_cases(const struct exit_case *cases, size_t n)
 static const struct exit_case host_cases[] = {
 	EXIT("ARP", "PASS", NOT_IP, "-", "-"),
 	EXIT("vlan 5 / ARP", "PASS", NOT_IP, "-", "-"),
+	EXIT("qinq 5 / ARP", "PASS", NOT_IP, "-", "-"),
+	EXIT("vlan 5 / vlan 6 / ARP", "PASS", NOT_IP, "-", "-"),
+	EXIT("vlan 5 / vlan 6 / vlan 7 / 4 192.168.1.1>10.200.1.1 / tcp 31337>80 A", "PASS", NOT_IP,
+	     "-", "-"),
 	EXIT("4 192.168.1.1>10.200.1.1 ihl4 / data 5000", "PASS", MALFORMED, "-", "-"),
 	EXIT("4 192.168.1.1>10.200.1.1 len4000 / tcp 31337>80 A", "PASS", MALFORMED, "-", "-"),
 	EXIT("4 192.168.1.1>10.200.1.1 len19 / tcp 31337>80 A", "PASS", MALFORMED, "-", "-"),
@@ -428,6 +392,21 @@ static const struct exit_case host_cases[] = {
 	EXIT("6 fc00:2::1>fc00:1::1 nh60 / data 0604", "PASS", MALFORMED, "-", "-"),
 	EXIT("6 fc00:2::1>fc00:1::1 nh6 / data 7a690050", "PASS", MALFORMED, "-", "-"),
 	EXIT("4 192.168.1.1>10.200.1.1 / icmp 3/3 / data 4500", "PASS", MALFORMED, "-", "-"),
+	/* what lies behind the packet's own length is padding */
+	EXIT("4 192.168.1.1>10.200.1.1 len20 / udp 31337>80", "PASS", MALFORMED, "-", "-"),
+	EXIT("4 192.168.1.1>10.200.1.1 len27 / udp 31337>80", "PASS", MALFORMED, "-", "-"),
+	EXIT("4 192.168.1.1>10.200.1.1 len39 / tcp 31337>80 A", "PASS", MALFORMED, "-", "-"),
+	EXIT("4 192.168.1.1>10.200.1.1 len27 / icmp 8/0 / pad 24", "PASS", MALFORMED, "-", "-"),
+	EXIT("4 192.168.9.9>10.200.1.1 len51 / icmp 3/1 / 4 10.200.1.1>192.168.1.1 / udp 80>31337",
+	     "PASS", MALFORMED, "-", "-"),
+	EXIT("4 192.168.9.9>10.200.1.1 len47 / icmp 3/1 / 4 10.200.1.1>192.168.1.1 / udp 80>31337",
+	     "PASS", MALFORMED, "-", "-"),
+	EXIT("6 fc00:2::1>fc00:1::1 len7 / udp 31337>80", "PASS", MALFORMED, "-", "-"),
+	EXIT("6 fc00:2::1>fc00:1::1 len19 / tcp 31337>80 A", "PASS", MALFORMED, "-", "-"),
+	EXIT("6 fc00:2::1>fc00:1::1 len7 / icmp6 128/0 / pad 8", "PASS", MALFORMED, "-", "-"),
+	EXIT("6 fc00:2::1>fc00:1::1 len0 frag:8,0,1 / udp 1>2", "PASS", MALFORMED, "-", "-"),
+	EXIT("6 fc00:9::9>fc00:1::1 len51 / icmp6 1/0 / 6 fc00:1::1>fc00:2::1 / udp 80>31337",
+	     "PASS", MALFORMED, "-", "-"),
 	EXIT("4 192.168.1.1>10.200.1.1 proto47 / udp 1>2", "PASS", NOT_L4, "-", "-"),
 	EXIT("4 192.168.1.1>10.200.1.1 / icmp 13/0 / pad 12", "PASS", NOT_L4, "-", "-"),
 	EXIT("4 192.168.1.1>10.200.1.1 / icmp 0/0 / pad 12", "PASS", NOT_L4, "-", "-"),
@@ -496,6 +475,12 @@ static const struct exit_case forward_cases[] = {
 	     BEHIND("4 172.16.104.123>10.0.0.1")),
 	EXIT("qinq 9 / vlan 10 / 6 fc00:2::1>fc00:1::1 / tcp 31337>80 A", "TX", FORWARDED, "t6",
 	     "b", BEHIND("6 100::7a69:1>fc00::1")),
+	EXIT("qinq 9 / 4 192.168.1.1>10.200.1.1 / tcp 31337>80 A", "TX", FORWARDED, "t", "a",
+	     BEHIND("4 172.16.104.123>10.0.0.1")),
+	EXIT("vlan 9 / vlan 10 / 4 192.168.1.1>10.200.1.1 / tcp 31337>80 A", "TX", FORWARDED, "t",
+	     "a", BEHIND("4 172.16.104.123>10.0.0.1")),
+	EXIT("qinq 9 / qinq 10 / 4 192.168.1.1>10.200.1.2 / tcp 31337>80 A", "TX", FORWARDED,
+	     "over6", "b", BEHIND("6 100::bac1:101>fc00::1")),
 	EXIT("4 192.168.1.1>10.200.1.10 / tcp 31337>80 A", "TX", FORWARDED, "vlan", "vlan",
 	     BEHIND("4 172.16.104.123>10.0.5.1"), .tags = "81000005"),
 	EXIT("qinq 9 / vlan 10 / 4 192.168.1.1>10.200.1.10 / tcp 31337>80 A", "TX", FORWARDED,
@@ -566,6 +551,31 @@ static void gue_checksums_are_right_or_absent(void **state)
 	check_cases(gue_cases, N(gue_cases));
 }
 
+/* Also of a packet that lies in several buffers, where the sum can only be had by reading it. */
+static void gue_sums_packets_in_several_buffers(void **state)
+{
+	static const struct exit_case cases[] = {
+		EXIT("4 192.168.1.1>10.200.1.7 / udp 31337>80 sum0 / pad 5000", "TX", FORWARDED,
+		     "g6u", "h", BEHIND("6 fc00:2307::1337>fc00:0:0:2::1 / udp 31592>9886")),
+		EXIT("4 192.168.1.1>10.200.1.7 MF id9 / udp 31337>80 / pad 4068", "TX", FORWARDED,
+		     "g6u", "h", BEHIND("6 fc00:2307::1337>fc00:0:0:2::1 / udp 31592>9886")),
+		EXIT("4 192.168.1.1>10.200.1.7 off72 id9 / udp 1>2 / pad 8001", "TX", FORWARDED,
+		     "g6u", "h", .events = EVENT(FRAGMENT),
+		     BEHIND("6 fc00:2307::1337>fc00:0:0:2::1 / udp 31592>9886")),
+		EXIT("vlan 4 / 6 fc00:2::1>fc00:1::4 hbh / udp 31337>80 / pad 6007", "TX",
+		     FORWARDED, "g66u", "h",
+		     BEHIND("6 fc00:2307::1337>fc00:0:0:2::1 / udp 31337>9886")),
+	};
+	(void)state;
+
+	if (!(program_settings(loaded())->features & SLUICE_FEATURE_FRAGS)) {
+		print_message("this kernel has no XDP for frames of several buffers\n");
+		skip();
+	}
+	records()[find_backend("h")].mtu = 9000;
+	check_cases(cases, N(cases));
+}
+
 /* A UDP datagram may end before its IP packet does (RFC 9868): the last bytes are in no checksum. */
 static void gue_sums_what_udp_leaves_out(void **state)
 {
@@ -612,6 +622,31 @@ static const struct exit_case error_cases[] = {
 	     "t", "a", .events = EVENT(ICMP_ERROR), BEHIND("4 172.16.104.123>10.0.0.1 tos44")),
 	EXIT(ERROR4("3/1", "cut 28 / ", "4 10.200.1.1>192.168.1.1 / udp 80>31337"), "TX", FORWARDED,
 	     "u", "a", .events = EVENT(ICMP_ERROR), BEHIND("4 172.16.104.123>10.0.0.1")),
+	EXIT("4 192.168.9.9>10.201.1.1 / icmp 3/1 / cut 28 / 4 10.201.1.1>192.168.1.1 / udp "
+	     "53>31337",
+	     "TX", FORWARDED, "net", "a", .events = EVENT(ICMP_ERROR),
+	     BEHIND("4 172.16.104.123>10.0.0.1")),
+	EXIT("6 fc00:9::9>fc00:3:8::9 / icmp6 1/0 / cut 48 / 6 fc00:3:8::9>fc00:2::1 / tcp "
+	     "54>31337 A",
+	     "TX", FORWARDED, "net6", "b", .events = EVENT(ICMP_ERROR),
+	     BEHIND("6 100::7a69:1>fc00::1")),
+	EXIT("4 192.168.9.9>10.200.1.3 / icmp 11/0 / cut 28 / 4 10.200.1.3>192.168.1.1 / tcp "
+	     "12345>31337 A",
+	     "TX", FORWARDED, "any", "a", .events = EVENT(ICMP_ERROR),
+	     BEHIND("4 172.16.104.123>10.0.0.1")),
+	EXIT("4 192.168.9.9>10.200.1.5 / icmp 3/1 / cut 28 / 4 10.200.1.5>192.168.1.1 / tcp "
+	     "42>31337 A",
+	     "TX", FORWARDED, "dport", "a", .events = EVENT(ICMP_ERROR),
+	     BEHIND("4 172.16.105.122>10.0.0.1")),
+	EXIT("4 192.168.9.9>10.200.1.4 / icmp 3/1 / cut 28 / 4 10.200.1.4>192.168.1.1 / tcp "
+	     "80>31337 A",
+	     "TX", FORWARDED, "nosport", "a", .events = EVENT(ICMP_ERROR),
+	     BEHIND("4 172.16.1.1>10.0.0.1")),
+	/* what is quoted has the server's id, but it is not looked for */
+	EXIT("4 192.168.9.9>10.200.1.15 / icmp 3/1 / 4 10.200.1.15>192.168.1.1 / udp 443>31337 / "
+	     "quic 4080000008000000",
+	     "TX", FORWARDED, "quic", "x", .events = EVENT(ICMP_ERROR),
+	     BEHIND("4 172.16.104.123>10.0.9.1")),
 	EXIT(ERROR4("3/1", "cut 23 / ", QUOTED4), "PASS", MALFORMED, "-", "-"),
 	{.in = ERROR6("1/0", "", QUOTED6), TO_B},
 	{.in = ERROR6("1/4", "cut 48 / ", QUOTED6), TO_B},
@@ -667,6 +702,33 @@ static const struct exit_case fragment_cases[] = {
 	EXIT(PIECE6("frag:1008,0,2"), "DROP", FRAGMENT_LOST, "t6", "-"),
 	EXIT(PIECE6("frag:0,0,9"), "TX", FORWARDED, "u6", "b", BEHIND("6 100::7a69:1>fc00::1")),
 	EXIT("6 fc00:2::1>fc00:4::1 frag:8,0,1 / udp 1>2", "PASS", NOT_VIP, "-", "-"),
+	/* an ICMP error in pieces, of which the first one quotes the flow: they come from another host */
+	EXIT("4 192.168.9.9>10.200.1.1 id8 MF / icmp 3/4 mtu1400 / 4 10.200.1.1>192.168.1.1 / udp "
+	     "80>31337 / pad 100",
+	     "TX", FORWARDED, "u", "a", .events = EVENT(ICMP_ERROR),
+	     BEHIND("4 172.16.104.123>10.0.0.1")),
+	EXIT("4 192.168.9.9>10.200.1.1 id8 off136 / icmp 3/4 / pad 92", "TX", FORWARDED, "u", "a",
+	     .events = EVENT(FRAGMENT), BEHIND("4 172.16.104.123>10.0.0.1")),
+	/* where the port alone chooses, no piece shows the client */
+	EXIT("4 192.168.1.1>10.200.1.5 id9 MF / tcp 31337>42 A", "TX", FORWARDED, "dport", "a",
+	     BEHIND("4 172.16.105.122>10.0.0.1")),
+	EXIT("4 192.168.1.1>10.200.1.5 id9 off32 / tcp 1>2 A", "TX", FORWARDED, "dport", "a",
+	     .events = EVENT(FRAGMENT), BEHIND("4 172.16.105.122>10.0.0.1")),
+	/* of an echo request each piece becomes one of the reply; its type is in the first alone */
+	EXIT("4 192.168.1.1>10.200.1.1 id6 off1008 / icmp 8/0 / pad 92", "DROP", FRAGMENT_LOST, "t",
+	     "-"),
+	EXIT("4 192.168.1.1>10.200.1.1 id6 ttl3 MF / icmp 8/0 / pad 1000", "TX", ECHO, "t", "-",
+	     ANSWER("4 10.200.1.1>192.168.1.1 id6 MF / icmp 0/0 / pad 1000")),
+	EXIT("4 192.168.1.1>10.200.1.1 id6 ttl3 off1008 / icmp 8/0 / pad 92", "TX", ECHO, "t", "-",
+	     .events = EVENT(FRAGMENT),
+	     ANSWER("4 10.200.1.1>192.168.1.1 id6 off1008 / icmp 8/0 / pad 92")),
+	EXIT("qinq 3 / 6 fc00:2::1>fc00:1::1 frag:0,1,6 / icmp6 128/0 / pad 1000", "TX", ECHO, "t6",
+	     "-", ANSWER("6 fc00:1::1>fc00:2::1 frag:0,1,6 / icmp6 129/0 / pad 1000")),
+	EXIT("qinq 3 / 6 fc00:2::1>fc00:1::1 hl1 frag:1008,0,6 / icmp6 128/0 / pad 92", "TX", ECHO,
+	     "t6", "-", .events = EVENT(FRAGMENT),
+	     ANSWER("6 fc00:1::1>fc00:2::1 frag:1008,0,6 / icmp6 128/0 / pad 92")),
+	EXIT("4 192.168.1.1>10.200.7.1 id7 MF / icmp 8/0 / pad 1000", "PASS", NOT_VIP, "-", "-"),
+	EXIT("4 192.168.1.1>10.200.7.1 id7 off1008 / icmp 8/0 / pad 92", "PASS", NOT_VIP, "-", "-"),
 };
 
 static void pieces_follow_the_first_one(void **state)
@@ -712,6 +774,22 @@ static const struct exit_case id_cases[] = {
 	{.in = QUIC("e06b3343cf0880000008000000"), SENT, .vip = "quic", TO_X(0)},
 	{.in = QUIC("4080000008"), SENT, .vip = "quic", TO_Y(EVENT(ID_USED))},
 	{.in = QUIC("40800000"), SENT, .vip = "quic", TO_X(0)}, /* ends before */
+	/* ends before by its IP header, and goes on behind it */
+	{.in = "4 192.168.1.1>10.200.1.15 len32 / udp 31337>443 / quic 4080000008000000",
+	 SENT,
+	 .vip = "quic",
+	 .backend = "x",
+	 BEHIND("4 172.16.104.123>10.0.9.1 len52")},
+	{.in = "4 192.168.1.1>10.200.1.17 len44 / tcp 31337>80 A opt:b706080000000000 / pad 9",
+	 SENT,
+	 .vip = "tcpid",
+	 .backend = "x",
+	 BEHIND("4 172.16.104.123>10.0.9.1 len64")},
+	{.in = "4 192.168.1.1>10.200.1.18 len35 / udp 31337>80 / data 520000080000000000000000",
+	 SENT,
+	 .vip = "udpid",
+	 .backend = "x",
+	 BEHIND("4 172.16.104.123>10.0.9.1 len55")},
 	{.in = LB("4005000800000000"), SENT, .vip = "lb", TO_Y(EVENT(ID_USED))},
 	{.in = LB("40e5000800000000"), SENT, .vip = "lb", TO_X(0)}, /* config 7: not to be routed */
 	{.in = LB("4005eeee00000000"), SENT, .vip = "lb", TO_X(EVENT(ID_UNKNOWN))},
@@ -774,6 +852,47 @@ static void remembered_flows_stay(void **state)
 {
 	(void)state;
 	check_cases(flow_cases, N(flow_cases));
+}
+
+/*
+ * What ids leave behind, as with Katran: one of QUIC takes along what is remembered of its flow, one for
+ * stable routing nothing, one in TCP all that comes after it. "k*" remembers flows, the ring has x only.
+ */
+#define KQUIC(port, hex) "4 192.168.1.1>10.200.1.21 / udp " port ">443 / quic " hex
+#define KUDP(port, hex) "4 192.168.1.1>10.200.1.22 / udp " port ">80 / data " hex
+#define KTCP(port, more) "4 192.168.1.1>10.200.1.23 / tcp " port ">80 " more
+#define TO_BY(backend_, events_, source, address) \
+	.backend = backend_, .events = events_, BEHIND("4 " source ">" address)
+
+static const struct exit_case memory_cases[] = {
+	/* nothing was remembered of the flow, and nothing is */
+	{.in = KQUIC("31337", "4080000008000000"), SENT, .vip = "kquic", TO_Y(EVENT(ID_USED))},
+	{.in = KQUIC("31337", "4000000000000000"), SENT, .vip = "kquic", TO_X(0)},
+	/* now something is, and goes along */
+	{.in = KQUIC("31337", "4000000000000000"), SENT, .vip = "kquic", TO_X(EVENT(FLOW_HIT))},
+	{.in = KQUIC("31337", "4080000008000000"), SENT, .vip = "kquic", TO_Y(EVENT(ID_USED))},
+	{.in = KQUIC("31337", "4000000000000000"), SENT, .vip = "kquic", TO_Y(EVENT(FLOW_HIT))},
+	{.in = KUDP("31337", "5200000800000000"), SENT, .vip = "kudp", TO_Y(EVENT(ID_USED))},
+	{.in = KUDP("31337", "0000000000000000"), SENT, .vip = "kudp", TO_X(0)},
+	{.in = KUDP("31337", "5200000800000000"), SENT, .vip = "kudp", TO_Y(EVENT(ID_USED))},
+	{.in = KUDP("31337", "0000000000000000"), SENT, .vip = "kudp", TO_X(EVENT(FLOW_HIT))},
+	{.in = KTCP("31337", "A opt:b706080000000000"), SENT, .vip = "ktcp", TO_Y(EVENT(ID_USED))},
+	{.in = KTCP("31337", "A"), SENT, .vip = "ktcp", TO_Y(EVENT(FLOW_HIT))},
+	/* a reset is not the beginning of anything */
+	{.in = KTCP("31338", "R"),
+	 SENT,
+	 .vip = "ktcp",
+	 TO_BY("x", 0, "172.16.107.123", "10.0.9.1")},
+	{.in = KTCP("31338", "R"),
+	 SENT,
+	 .vip = "ktcp",
+	 TO_BY("x", 0, "172.16.107.123", "10.0.9.1")},
+};
+
+static void ids_leave_behind_what_katrans_do(void **state)
+{
+	(void)state;
+	check_cases(memory_cases, N(memory_cases));
 }
 
 /* A flow that nobody saw begin goes to its slot's old owner, and is told of the new one, if it has a number. */
@@ -888,6 +1007,8 @@ static const struct exit_case decap_cases[] = {
 	EXIT("4 172.31.0.1>10.210.0.1 / icmp 8/0 / pad 24", "PASS", NOT_VIP, "-", "-"),
 	EXIT("4 172.31.0.1>10.210.0.1 MF / " IN4("9", "10.200.1.1"), "PASS", NOT_L4, "-", "-"),
 	EXIT("4 172.31.0.1>10.210.0.3 / " IN4("9", "10.200.1.1"), "PASS", NOT_L4, "-", "-"),
+	EXIT("4 172.31.0.1>10.210.0.1 proto41 / " IN4("9", "10.200.1.1"), "PASS", NOT_L4, "-", "-"),
+	EXIT("6 fc00:5::1>fc00:1404::1 nh4 / " IN6("9", "fc00:1::1"), "PASS", NOT_L4, "-", "-"),
 };
 
 static void tunnels_that_end_here_are_taken_off(void **state)
@@ -906,6 +1027,10 @@ static const struct exit_case echo_cases[] = {
 	EXIT("4 192.168.1.1>10.201.3.3 / icmp 8/0 / pad 56", "TX", ECHO, "net", "-",
 	     ANSWER("4 10.201.3.3>192.168.1.1 / icmp 0/0 / pad 56")),
 	EXIT("qinq 3 / vlan 4 / 4 192.168.1.1>10.200.1.99 / icmp 8/0 / pad 1", "TX", ECHO, "none",
+	     "-", ANSWER("4 10.200.1.99>192.168.1.1 / icmp 0/0 / pad 1")),
+	EXIT("qinq 3 / 4 192.168.1.1>10.200.1.99 / icmp 8/0 / pad 1", "TX", ECHO, "none", "-",
+	     ANSWER("4 10.200.1.99>192.168.1.1 / icmp 0/0 / pad 1")),
+	EXIT("vlan 3 / vlan 4 / 4 192.168.1.1>10.200.1.99 / icmp 8/0 / pad 1", "TX", ECHO, "none",
 	     "-", ANSWER("4 10.200.1.99>192.168.1.1 / icmp 0/0 / pad 1")),
 	EXIT("6 fc00:2::1>fc00:1::1 hl3 tc20 / icmp6 128/0 / pad 56", "TX", ECHO, "t6", "-",
 	     ANSWER("6 fc00:1::1>fc00:2::1 tc20 / icmp6 129/0 / pad 56")),
@@ -934,7 +1059,7 @@ static void check_echo(const char *request, unsigned int last)
 	frame_build(&in, text);
 	fixture_send(dryrun, &in, &out);
 	check.in = in.data;
-	check.in_size = check.linear = in.size;
+	check.in_size = in.size;
 	check.out = out.data;
 	check.out_size = out.size;
 	wrong = check_frame(&check);
@@ -986,6 +1111,12 @@ static const struct exit_case big_cases[] = {
 	EXIT("vlan 5 / " BIG4("10.200.1.1", "df", "1441"), "TX", TOO_BIG, "t", "a",
 	     ANSWER("4 10.200.1.1>192.168.1.1 / icmp 3/4 mtu1480 / cut 84 / " BIG4("10.200.1.1",
 										   "df", "1441"))),
+	EXIT("qinq 5 / " BIG4("10.200.1.1", "df", "1441"), "TX", TOO_BIG, "t", "a",
+	     ANSWER("4 10.200.1.1>192.168.1.1 / icmp 3/4 mtu1480 / cut 84 / " BIG4("10.200.1.1",
+										   "df", "1441"))),
+	EXIT("vlan 5 / vlan 6 / " BIG4("10.200.1.1", "df", "1441"), "TX", TOO_BIG, "t", "a",
+	     ANSWER("4 10.200.1.1>192.168.1.1 / icmp 3/4 mtu1480 / cut 84 / " BIG4("10.200.1.1",
+										   "df", "1441"))),
 	EXIT(BIG4("10.200.1.1", "df", "8000"), "TX", TOO_BIG, "t", "a",
 	     ANSWER("4 10.200.1.1>192.168.1.1 / icmp 3/4 mtu1480 / cut 84 / " BIG4("10.200.1.1",
 										   "df", "8000"))),
@@ -1007,6 +1138,27 @@ static void what_does_not_fit_is_answered(void **state)
 {
 	(void)state;
 	check_cases(big_cases, N(big_cases));
+}
+
+/* Nobody sends IPv6 in less than 1280 bytes on being told so; IPv4 goes down to what fits. */
+static const struct exit_case narrow_cases[] = {
+	EXIT(BIG6("fc00:1::1", "1180"), "TX", FORWARDED, "t6", "b",
+	     BEHIND("6 100::7a69:1>fc00::1")),
+	EXIT(BIG6("fc00:1::1", "1181"), "DROP", TOO_NARROW, "t6", "b"),
+	EXIT(BIG6("fc00:1::1", "1220"), "DROP", TOO_NARROW, "t6", "b"),
+	EXIT(BIG6("fc00:1::1", "1221"), "TX", TOO_BIG, "t6", "b",
+	     ANSWER("6 fc00:1::1>fc00:2::1 / icmp6 2/0 mtu1280 / cut 248 / " BIG6("fc00:1::1",
+										  "1221"))),
+	EXIT(BIG4("10.200.1.2", "df", "1201"), "TX", TOO_BIG, "over6", "b",
+	     ANSWER("4 10.200.1.2>192.168.1.1 / icmp 3/4 mtu1240 / cut 84 / " BIG4("10.200.1.2",
+										   "df", "1201"))),
+};
+
+static void ipv6_is_never_told_less_than_its_minimum(void **state)
+{
+	(void)state;
+	records()[find_backend("b")].mtu = 1280;
+	check_cases(narrow_cases, N(narrow_cases));
 }
 
 /* -------------------------------------------------------------------------------------- the limits */
@@ -1073,6 +1225,21 @@ static void answers_are_limited(void **state)
 		assert_int_equal(limited, 100);
 		teardown(state);
 	}
+}
+
+/* Of an echo request whose first piece was above the limit nothing is answered. */
+static void limited_requests_are_lost_whole(void **state)
+{
+	static const struct exit_case cases[] = {
+		EXIT("4 192.168.1.1>10.200.1.1 id6 MF / icmp 8/0 / pad 1000", "DROP", ECHO_LIMITED,
+		     "t", "-"),
+		EXIT("4 192.168.1.1>10.200.1.1 id6 off1008 / icmp 8/0 / pad 92", "DROP",
+		     FRAGMENT_LOST, "t", "-"),
+	};
+
+	open_program(0, 0);
+	check_cases(cases, N(cases));
+	teardown(state);
 }
 
 /* ---------------------------------------------------------------------------------------- no room */
@@ -1176,11 +1343,13 @@ int main(void)
 		TEST(what_is_not_ours_is_left_to_the_host),
 		TEST(packets_go_to_their_backend),
 		TEST(gue_checksums_are_right_or_absent),
+		TEST(gue_sums_packets_in_several_buffers),
 		TEST(gue_sums_what_udp_leaves_out),
 		TEST(errors_follow_the_flow_that_they_quote),
 		TEST(pieces_follow_the_first_one),
 		TEST(ids_in_packets_name_the_backend),
 		TEST(remembered_flows_stay),
+		TEST(ids_leave_behind_what_katrans_do),
 		TEST(unknown_flows_go_to_the_old_owner),
 		TEST(clients_are_told_apart),
 		TEST(a_device_that_is_not_there_drops),
@@ -1188,9 +1357,11 @@ int main(void)
 		TEST(echo_requests_are_answered),
 		TEST(echo_replies_have_right_checksums),
 		TEST(what_does_not_fit_is_answered),
+		TEST(ipv6_is_never_told_less_than_its_minimum),
 		TEST(a_split_frame_is_not_quoted),
 		TEST(without_headroom_packets_are_dropped),
 		cmocka_unit_test(answers_are_limited),
+		cmocka_unit_test(limited_requests_are_lost_whole),
 		cmocka_unit_test(every_exit_was_met),
 	};
 	int failed;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The flow table of the loaded program: frames in, then the table itself is looked at, made older,
- * filled by hand. Slots move from "old" to "new", so that a TCP flow that is known goes elsewhere than one
- * that is not.
+ * filled by hand. Slots move from "old" to "new", so that a TCP flow that is known goes elsewhere
+ * than one that is not.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -59,12 +59,15 @@ static uint32_t find_backend(const char *name)
 /* Every slot of both rings. */
 static void set_slots(uint32_t word)
 {
-	uint32_t *slots = loaded()->mapped[MAP_RINGS].data;
+	const struct slots slots = {
+		.rings = loaded()->mapped[MAP_RINGS].data,
+		.others = loaded()->mapped[MAP_OTHERS].data,
+	};
 	uint32_t n = program_map_entries(loaded(), MAP_RINGS) * SLUICE_LINE_SLOTS;
 
 	for (uint32_t i = 0; i < n; i++)
-		if (SLUICE_SLOT_CUR(slots[i]))
-			slots[i] = word;
+		if (SLUICE_SLOT_CUR(slots_get(&slots, i)))
+			slots_set(&slots, i, word);
 }
 
 static int setup(void **state)
@@ -233,7 +236,7 @@ static void udp_has_the_age_of_all_flows(void **state)
 	assert_string_equal(udp(), "old");
 }
 
-/* A packet that begins a flow after a long silence begins another one; one that is sent again does not. */
+/* After a long silence it begins another flow; one that is sent again does not. */
 static void a_syn_follows_a_young_entry_only(void **state)
 {
 	(void)state;

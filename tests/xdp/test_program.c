@@ -34,6 +34,26 @@ static const char config_text[] =
 	"  { name = \"none\"; address = \"10.200.1.99\"; port = 80; protocol = \"tcp\";\n"
 	"    pool = \"empty\"; } );\n";
 
+/* clang-format off */
+/* The same ring for all, so that slots can be compared. */
+#define HASH_VIP(name, last, port, hash) \
+	"{ name = \"" name "4\"; address = \"10.200.2." last "\"; port = " port ";\n" \
+	"  protocol = \"tcp\"; pool = \"web\"; hash = \"" hash "\"; },\n" \
+	"{ name = \"" name "6\"; address = \"fc00:1::" last "\"; port = " port ";\n" \
+	"  protocol = \"tcp\"; pool = \"web\"; hash = \"" hash "\"; }"
+static const char hash_config[] =
+	"interfaces = ( { name = \"none0\"; gateway_mac = \"" FRAME_GATEWAY_TEXT "\"; } );\n"
+	"pools = ( { name = \"web\"; backends = (\n"
+	"    { name = \"web-1\"; address = \"10.0.0.1\"; },\n"
+	"    { name = \"web-2\"; address = \"10.0.0.2\"; } ); } );\n"
+	"vips = (\n"
+	HASH_VIP("exact", "1", "80", "tuple") ",\n"
+	HASH_VIP("any", "2", "0", "tuple") ",\n"
+	HASH_VIP("with", "3", "0", "with_destination_port") ",\n"
+	HASH_VIP("nosport", "4", "80", "no_source_port") ",\n"
+	HASH_VIP("dport", "5", "0", "destination_port") ");\n";
+/* clang-format on */
+
 static struct model *model;
 static struct dryrun *dryrun;
 
@@ -162,6 +182,89 @@ static void flows_go_where_katran_sends_them(void **state)
 	assert_int_equal(rows, 67);
 }
 
+/* Frames of two texts, IPv4 and IPv6, whose slots are the same, or not. */
+struct slot_case {
+	bool same;
+	const char *a;
+	const char *b;
+};
+
+#define FLOW4(last, client, ports) "4 " client ">10.200.2." last " / tcp " ports " A"
+#define FLOW6(last, client, ports) "6 " client ">fc00:1::" last " / tcp " ports " A"
+#define ERROR4(last, client, ports) \
+	"4 203.0.113.9>10.200.2." last " / icmp 3/1 / cut 28 / 4 10.200.2." last ">" client \
+	" / tcp " ports " A"
+#define ERROR6(last, client, ports) \
+	"6 2001:db8::9>fc00:1::" last " / icmp6 1/0 / cut 48 / 6 fc00:1::" last ">" client \
+	" / tcp " ports " A"
+#define A4 "192.168.1.1"
+#define B4 "192.168.77.9"
+#define A6 "fc00:2::1"
+#define B6 "fc00:2::7:9"
+
+static const struct slot_case slot_cases[] = {
+	/* every port is served: the destination port does not count, unless it is asked for */
+	{true, FLOW4("2", A4, "31337>80"), FLOW4("2", A4, "31337>81")},
+	{true, FLOW6("2", A6, "31337>80"), FLOW6("2", A6, "31337>81")},
+	{true, FLOW4("2", A4, "31337>80"), FLOW4("3", A4, "31337>0")},
+	{true, FLOW6("2", A6, "31337>80"), FLOW6("3", A6, "31337>0")},
+	{false, FLOW4("2", A4, "31337>80"), FLOW4("2", A4, "31338>80")},
+	{true, FLOW4("3", A4, "31337>80"), FLOW4("1", A4, "31337>80")},
+	{true, FLOW6("3", A6, "31337>80"), FLOW6("1", A6, "31337>80")},
+	{false, FLOW4("3", A4, "31337>80"), FLOW4("3", A4, "31337>81")},
+	/* without the source port it is as if it were 0 */
+	{true, FLOW4("4", A4, "31337>80"), FLOW4("4", A4, "1000>80")},
+	{true, FLOW6("4", A6, "31337>80"), FLOW6("4", A6, "1000>80")},
+	{true, FLOW4("4", A4, "31337>80"), FLOW4("1", A4, "0>80")},
+	{true, FLOW6("4", A6, "31337>80"), FLOW6("1", A6, "0>80")},
+	{false, FLOW4("4", A4, "31337>80"), FLOW4("4", B4, "31337>80")},
+	/* by the destination port alone it stands for the source port, and the client is nobody */
+	{true, FLOW4("5", A4, "31337>42"), FLOW4("5", B4, "1000>42")},
+	{true, FLOW6("5", A6, "31337>42"), FLOW6("5", B6, "1000>42")},
+	{true, FLOW4("5", A4, "31337>42"), FLOW4("3", "0.0.0.0", "42>42")},
+	{true, FLOW6("5", A6, "31337>42"), FLOW6("3", "::", "42>42")},
+	{false, FLOW4("5", A4, "31337>42"), FLOW4("5", A4, "31337>43")},
+	/* errors count as the flow that they quote */
+	{true, FLOW4("1", A4, "31337>80"), ERROR4("1", A4, "80>31337")},
+	{true, FLOW6("1", A6, "31337>80"), ERROR6("1", A6, "80>31337")},
+	{true, FLOW4("2", A4, "31337>80"), ERROR4("2", A4, "81>31337")},
+	{true, FLOW6("2", A6, "31337>80"), ERROR6("2", A6, "81>31337")},
+	{true, FLOW4("3", A4, "31337>81"), ERROR4("3", A4, "81>31337")},
+	{true, FLOW4("4", A4, "31337>80"), ERROR4("4", A4, "80>1000")},
+	{true, FLOW6("4", A6, "31337>80"), ERROR6("4", A6, "80>1000")},
+	{true, FLOW4("5", A4, "31337>42"), ERROR4("5", B4, "42>1000")},
+	{true, FLOW6("5", A6, "31337>42"), ERROR6("5", B6, "42>1000")},
+};
+
+static unsigned int slot_of(struct dryrun *other, const char *text)
+{
+	static struct frame in, out;
+	struct dryrun_result result;
+
+	frame_build(&in, text);
+	result = fixture_send(other, &in, &out);
+	if (strcmp(result.verdict.name, "TX") != 0)
+		fail_msg("%s: %s", text, result.verdict.name);
+	return result.verdict.trace.slot;
+}
+
+static void hash_options_say_what_counts(void **state)
+{
+	struct model *other_model = fixture_model(hash_config);
+	struct dryrun *other = fixture_dryrun(other_model);
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(slot_cases) / sizeof(*slot_cases); i++) {
+		const struct slot_case *c = &slot_cases[i];
+		unsigned int a = slot_of(other, c->a), b = slot_of(other, c->b);
+
+		if ((a == b) != c->same)
+			fail_msg("%s: slot %u; %s: slot %u", c->a, a, c->b, b);
+	}
+	dryrun_free(other);
+	model_free(other_model);
+}
+
 /* A ring of another size: slots stay below it, and follow hash mod size. */
 static void small_rings_use_their_own_modulus(void **state)
 {
@@ -214,6 +317,7 @@ int main(void)
 		cmocka_unit_test(packets_leave_as_they_should),
 		cmocka_unit_test(padding_behind_the_packet_stays),
 		cmocka_unit_test(flows_go_where_katran_sends_them),
+		cmocka_unit_test(hash_options_say_what_counts),
 		cmocka_unit_test(small_rings_use_their_own_modulus),
 		cmocka_unit_test(counters_follow_the_packets),
 	};
