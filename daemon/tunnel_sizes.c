@@ -122,13 +122,10 @@ static void ask(struct tunnel *t)
 	t->due_us = in_about(SILENT_US);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
+void tunnel_sizes_turn(struct tunnel_sizes *sizes)
 {
-	struct tunnel_sizes *sizes = ctx;
 	uint64_t now = now_us();
 
-	(void)source;
-	(void)usec;
 	for (size_t i = 0; i < sizes->n && sizes->n_probes < AT_ONCE; i++) {
 		struct tunnel *t = sizes->list[i];
 
@@ -136,6 +133,13 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 			ask(t);
 	}
 	set_timer(sizes);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	(void)source;
+	(void)usec;
+	tunnel_sizes_turn(ctx);
 	return 0;
 }
 

@@ -40,6 +40,9 @@ int tunnel_sizes_follow(struct tunnel_sizes *sizes, const struct tunnel_sizes_ta
 bool tunnel_sizes_of(const struct tunnel_sizes *sizes, uint32_t id, unsigned int *carried,
 		     unsigned int *full);
 
+/* Asks those that are due; its timer does so. */
+void tunnel_sizes_turn(struct tunnel_sizes *sizes);
+
 /* Accepts NULL. */
 void tunnel_sizes_free(struct tunnel_sizes *sizes);
 
