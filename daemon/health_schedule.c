@@ -126,7 +126,7 @@ static bool begin(struct stream *stream, struct probe_report *report)
 
 	if (in_tunnel && !target.mark) {
 		snprintf(report->reason, sizeof(report->reason),
-			 "this host: there is no tunnel to it yet");
+			 "this host: there is no tunnel to it yet, or no next hop");
 		return false;
 	}
 	err = probe_start(&stream->probe, h->probes, &target, on_done, stream);

@@ -15,6 +15,7 @@
 struct probe_tunnels {
 	struct probe_path *path;    /* NULL: no check goes through a tunnel */
 	struct sluice_backend *set; /* by number: what it leads to; encap NONE: nowhere */
+	bool *ready; /* by number: its next hop is known, or was once: else probes would only get lost */
 	uint32_t n;
 	struct tunnel_sizes *sizes; /* there with the path */
 };
@@ -33,7 +34,7 @@ int probe_tunnels_prepare(struct probe_tunnels *tunnels, sd_event *event, const 
 void probe_tunnels_follow(struct probe_tunnels *tunnels, const struct desired *desired,
 			  const uint32_t *backend_ids);
 
-/* The mark for probes of the backend with this id; 0: there is no tunnel to it. */
+/* The mark for probes of the backend with this id; 0: there is no tunnel to it, or no way into it yet. */
 uint32_t probe_tunnels_mark(const struct probe_tunnels *tunnels, uint32_t id);
 
 /*

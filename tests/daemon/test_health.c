@@ -891,7 +891,7 @@ static void waits_for_the_tunnel_of_a_new_one(void **state)
 	run(20 * SECOND);
 	assert_string_equal(word_of("www", "a"), "unknown");
 	assert_string_equal(view_of("www", "web", "a").reason,
-			    "this host: there is no tunnel to it yet");
+			    "this host: there is no tunnel to it yet, or no next hop");
 	assert_int_equal(fake.n_started, 0);
 	mark_given = 7;
 	run(SECOND);

@@ -3,6 +3,7 @@
 #
 # Backends that die, hang and come back under load: requests fail only while it has not been found out,
 # and connections of the others go on.
+# shellcheck disable=SC2119 # functions of the lab take arguments or none
 set -eu
 # shellcheck source=tests/lib/lab.sh
 . "$(dirname "$0")/../lib/lab.sh"

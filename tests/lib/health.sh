@@ -6,6 +6,7 @@
 
 # A check that turns soon, but not by a machine that is slow for a moment.
 HEALTH_TIMES="interval_ms = 400; timeout_ms = $((300 * LAB_PATIENCE < 400 ? 300 * LAB_PATIENCE : 400)); fast_interval_ms = 100;"
+# shellcheck disable=SC2034 # it is for the caller
 HEALTH_HTTP="type = \"http\"; path = \"/files/well\"; port = 80; $HEALTH_TIMES"
 
 # well N, ill N: its check succeeds, or finds status 404.
@@ -160,7 +161,7 @@ talks()
 # talk_start NAME COUNT: opens so many to the VIP "talk" and keeps them talking.
 talk_start()
 {
-	lab_spawn client "$1" "$LAB_BUILD/tests/tools/connections" hold $LAB_VIP 7 "$2" 100
+	lab_spawn client "$1" "$LAB_BUILD/tests/tools/connections" hold "$LAB_VIP" 7 "$2" 100
 	lab_wait_for 30 grep -q '^open' "$LAB/$1.log" || lab_log_fail "$1"
 }
 
