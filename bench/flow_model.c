@@ -253,7 +253,7 @@ static bool parse_policy(const char *name, enum fm_policy *out)
 	return false;
 }
 
-/* 0, or -EINVAL. */
+/* 0, or -EINVAL; ends the program where only help is asked for. */
 static int parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -268,6 +268,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 		{"age", required_argument, NULL, 'a'},
 		{"table", no_argument, NULL, 'T'},
 		{"orderly", no_argument, NULL, 'o'},
+		{"help", no_argument, NULL, 'H'},
 		{0},
 	};
 	int c;
@@ -302,6 +303,9 @@ static int parse_options(struct options *o, int argc, char **argv)
 		case 'T':
 			o->table = true;
 			break;
+		case 'H':
+			fputs(usage, stdout);
+			exit(0);
 		case 'p':
 			if (parse_policy(optarg, &o->policy))
 				break;

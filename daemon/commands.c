@@ -9,6 +9,7 @@
 #include "daemon/log.h"
 #include "daemon/report.h"
 #include "daemon/report_flows.h"
+#include "daemon/report_rings.h"
 
 struct command {
 	const char *name;

@@ -9,7 +9,6 @@
 #include <endian.h>
 #include <errno.h>
 #include <net/if.h>
-#include <signal.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -21,6 +20,7 @@
 #include "daemon/helper_self.h"
 #include "daemon/log.h"
 #include "daemon/pins.h"
+#include "daemon/signals.h"
 
 struct service {
 	const struct helper_options *options;
@@ -283,24 +283,6 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
-static int watch_signals(struct service *service)
-{
-	sigset_t set;
-	int err;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	err = sd_event_add_signal(service->event, NULL, SIGTERM, NULL, NULL);
-	if (err >= 0)
-		err = sd_event_add_signal(service->event, NULL, SIGINT, NULL, NULL);
-	if (err >= 0)
-		err = sd_event_add_signal(service->event, NULL, SIGHUP, on_reload, service);
-	return err;
-}
-
 /* Whoever asks for the status holds the lock for a moment: a second try tells it from a helper. */
 static int enter(struct service *service, struct diag *diag)
 {
@@ -336,7 +318,7 @@ int helper_service_run(const struct helper_options *options, struct diag *diag)
 	int err = sd_event_default(&service.event);
 
 	if (err >= 0)
-		err = watch_signals(&service);
+		err = signals_watch(service.event, on_reload, &service);
 	if (err < 0) {
 		diag_add(diag, NULL, 0, "event loop: %s", strerror(-err));
 		goto out;

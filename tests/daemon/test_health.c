@@ -1112,6 +1112,28 @@ static void keeps_its_times_over_reloads(void **state)
 	assert_in_range(fake.n_started, 8, 12);
 }
 
+/* One that hangs is down in time, however often something else changes in the same model. */
+static void waits_for_probes_over_changes(void **state)
+{
+	(void)state;
+	follow(SIMPLE(A ", " B));
+	run(20 * SECOND);
+	answer(1, JUDGE_FAILURE, "hangs");
+	answering = false;
+	for (int i = 0; i < 200; i++) {
+		assert_int_equal(health_follow(health, model, NULL), 0);
+		run(100 * MS);
+		answer_open_probe(2);
+		if (i % 10 == 9)
+			answer_open_probe(1);
+	}
+	assert_int_equal(fake.n_cancelled, 0);
+	assert_string_equal(word_of("www", "a"), "down");
+	assert_string_equal(word_of("www", "b"), "up");
+	answering = true;
+	answer_open_probes();
+}
+
 static void keeps_what_it_knows_when_a_check_changes(void **state)
 {
 	static const char *const texts[] = {
@@ -1449,6 +1471,7 @@ int main(void)
 		UNIT(goes_on_over_a_reload),
 		UNIT(goes_on_when_the_model_is_the_same),
 		UNIT(keeps_its_times_over_reloads),
+		UNIT(waits_for_probes_over_changes),
 		UNIT(keeps_what_it_knows_when_a_check_changes),
 		UNIT(takes_what_served_without_a_check_as_up),
 		UNIT(remembers_over_a_restart),
