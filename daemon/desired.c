@@ -202,8 +202,9 @@ static bool is_member(const struct desired_backend *b)
 }
 
 /*
- * Where too little of the weight is up, all that are not out are used: the checks may be wrong. New ones
- * that have not answered yet are no sign of that, and wait, unless there is nobody else.
+ * Where too little of the weight is up, all that are not out are used: the checks may be wrong. Those that
+ * drain keep their flows. New ones that have not answered yet are no sign of that, and wait, unless there
+ * is nobody else.
  */
 static void use_all_in_panic(struct owners *o, const struct desired *d,
 			     const struct model_pool *pool)
@@ -226,7 +227,8 @@ static void use_all_in_panic(struct owners *o, const struct desired *d,
 	if (up * 100 >= all * pool->panic)
 		return;
 	for (size_t i = 0; i < o->n; i++) {
-		if (o->standing[i] & leave || !is_member(&d->backends[o->first + i]))
+		if (o->standing[i] & leave ||
+		    d->backends[o->first + i].state == MODEL_STATE_DISABLED)
 			continue;
 		o->standing[i] |= OWNERS_UP | OWNERS_PANIC;
 		o->panic = true;

@@ -130,7 +130,8 @@ static void restore(struct engine *e, const struct generations *next)
 static int make_wishes(struct engine *e, const struct engine_candidate *c, struct wishes *out)
 {
 	struct advice advice = engine_advice(e, c->model);
-	int err = health_follow(e->health, c->model, c->wishes);
+	bool same = c->model == e->model && c->wishes == &e->wishes;
+	int err = same ? 0 : health_follow(e->health, c->model, c->wishes);
 
 	return err ? err : advice_wishes(out, &advice, c->wishes, c->model);
 }

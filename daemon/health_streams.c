@@ -348,18 +348,21 @@ void stream_set_fini(struct stream_set *set)
 }
 
 /*
- * A probe under way has the check of the model before, so it is given up. One that waits has a time
- * already, and keeps it.
+ * A probe under way goes on if its check does, but not with one of a model that is to be freed. One
+ * that waits has a time already, and keeps it.
  */
 static void enter(struct health *h, struct stream *stream, const struct stream_user *users,
 		  size_t n_users, uint64_t now_us)
 {
+	const struct model_check *check = &users[0].pool->check;
 	bool waits = stream->place;
 
-	probe_cancel(TAKE(stream->probe));
 	stream->users = users;
 	stream->n_users = n_users;
-	stream->check = &users[0].pool->check;
+	if (stream->probe && stream->check == check)
+		return;
+	stream->check = check;
+	probe_cancel(TAKE(stream->probe));
 	if (!waits)
 		schedule_first(h, stream, now_us);
 	schedule_push(&h->set.heap, stream);

@@ -43,7 +43,9 @@ struct conn {
 	char *out; /* the answer being written, or NULL */
 	size_t out_size;
 	size_t out_sent;
-	bool last; /* close when the answer is out */
+	bool last;      /* close when the answer is out */
+	bool answering; /* the handler is at its request, and may publish meanwhile */
+	bool behind;    /* and it was found not to keep up */
 };
 
 struct server {
@@ -341,10 +343,32 @@ static int pack_error(char **out, size_t *size, const struct diag *diag)
 	return proto_pack(out, size, PROTO_ERROR, document, &unsent);
 }
 
+/* Puts a message behind what is being written. 0 or -ENOMEM. */
+static int conn_append(struct conn *c, const char *bytes, size_t size)
+{
+	size_t waiting = c->out ? c->out_size - c->out_sent : 0;
+	char *out = malloc(waiting + size);
+
+	if (!out)
+		return -ENOMEM;
+	if (waiting)
+		memcpy(out, c->out + c->out_sent, waiting);
+	memcpy(out + waiting, bytes, size);
+	free(c->out);
+	c->out = out;
+	c->out_size = waiting + size;
+	c->out_sent = 0;
+	return 0;
+}
+
 /* Makes an error the connection's answer. 0 or -errno. */
 static int conn_answer_error(struct conn *c, const struct diag *diag)
 {
-	return pack_error(&c->out, &c->out_size, diag);
+	_cleanup_(freep) char *bytes = NULL;
+	size_t size;
+	int err = pack_error(&bytes, &size, diag);
+
+	return err ? err : conn_append(c, bytes, size);
 }
 
 /* The message was bad: says so to the peer and to the log, and closes once that is out. */
@@ -361,16 +385,24 @@ static int conn_answer(struct conn *c)
 	_cleanup_(json_decrefp) json_t *request = NULL;
 	_cleanup_(json_decrefp) json_t *reply = NULL;
 	_cleanup_(diag_fini) struct diag diag = {0};
+	_cleanup_(freep) char *bytes = NULL;
+	size_t size;
 	int err;
 
 	err = proto_read_payload(&request, c->in + PROTO_HEADER_SIZE, c->in_got - PROTO_HEADER_SIZE,
 				 &diag);
 	if (err)
 		return conn_answer_bad(c, &diag);
+	c->answering = true;
 	reply = c->server->handler(c->server->ctx, &c->peer, request, &diag);
+	c->answering = false;
+	if (c->behind)
+		return -ENOBUFS;
 	if (reply) {
 		diag_fini(&diag);
-		err = proto_pack(&c->out, &c->out_size, PROTO_REPLY, reply, &diag);
+		err = proto_pack(&bytes, &size, PROTO_REPLY, reply, &diag);
+		if (!err)
+			err = conn_append(c, bytes, size);
 		if (!err || err == -ENOMEM)
 			return err;
 	}
@@ -446,29 +478,6 @@ static int conn_write(struct conn *c)
 	free(TAKE(c->out));
 	c->out_sent = 0;
 	return c->last ? -ECONNRESET : 0;
-}
-
-/* Puts a message behind what is being written. 0; -ENOMEM; -ENOBUFS: the peer is too far behind. */
-static int conn_append(struct conn *c, const char *bytes, size_t size)
-{
-	size_t waiting = c->out_size - c->out_sent;
-	char *out;
-
-	if (!c->out)
-		waiting = 0;
-	if (waiting + size > SERVER_BACKLOG_MAX)
-		return -ENOBUFS;
-	out = malloc(waiting + size);
-	if (!out)
-		return -ENOMEM;
-	if (waiting)
-		memcpy(out, c->out + c->out_sent, waiting);
-	memcpy(out + waiting, bytes, size);
-	free(c->out);
-	c->out = out;
-	c->out_size = waiting + size;
-	c->out_sent = 0;
-	return 0;
 }
 
 /* Waits for what comes next, and for how long. 0 or -errno. */
@@ -659,7 +668,8 @@ static int conn_publish(struct conn *c, const char *bytes, size_t size)
 {
 	_cleanup_(diag_fini) struct diag diag = {0};
 	bool writing = c->out;
-	int err = conn_append(c, bytes, size);
+	bool behind = writing && c->out_size - c->out_sent + size > SERVER_BACKLOG_MAX;
+	int err = behind ? -ENOBUFS : conn_append(c, bytes, size);
 
 	if (err) {
 		diag_add(&diag, NULL, 0, "it does not keep up with the events");
@@ -678,14 +688,19 @@ void server_publish(struct server *server, const json_t *event)
 
 	for (c = LIST_FIRST(&server->conns); c; c = next) {
 		next = LIST_NEXT(c, link);
-		if (!c->peer.watches)
+		if (!c->peer.watches || c->behind)
 			continue;
 		if (!bytes && proto_pack(&bytes, &size, PROTO_EVENT, event, &diag)) {
 			log_warning("control: an event cannot be sent: %s",
 				    diag.n ? diag.entries[0].text : strerror(ENOMEM));
 			return;
 		}
-		if (conn_publish(c, bytes, size))
+		if (!conn_publish(c, bytes, size))
+			continue;
+		/* Who is being answered is still needed. */
+		if (c->answering)
+			c->behind = true;
+		else
 			conn_free(c);
 	}
 }

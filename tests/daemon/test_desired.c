@@ -1061,9 +1061,10 @@ static void too_few_that_are_up_are_a_panic(void **state)
 		{"", 21, "bc", "bc"},
 		{"", 100, "a", "a"},
 		{"", 100, "", ""},
-		/* Those that are out count for nothing, and are not used. */
-		{DRAINING, 26, "ac", "c"},
+		/* One that drains counts for nothing, but keeps its flows. */
+		{DRAINING, 26, "ac", "ac"},
 		{DRAINING, 25, "ac", ""},
+		/* One that is out is not used. */
 		{DISABLED, 26, "ac", "c"},
 		{FILLING, 21, "bc", "bc"},
 		{FILLING, 20, "bc", ""},

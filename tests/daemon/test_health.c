@@ -498,7 +498,7 @@ static void takes_backends_without_a_check_as_up(void **state)
 
 /* ------------------------------------------------------------------------------------------- when */
 
-static uint64_t starts[32768];
+static uint64_t starts[65536];
 static size_t n_starts;
 
 static void note_start(const struct probe_target *target)
@@ -665,6 +665,21 @@ static void spreads_ten_thousand_streams(void **state)
 		most = ++*bucket > most ? *bucket : most;
 	}
 	assert_in_range(most, 50, 110);
+	/* those that a standstill made late together do not stay together */
+	for (int times = 0; times < 5; times++) {
+		clock_us += 500 * MS;
+		run(1500 * MS);
+	}
+	memset(buckets, 0, sizeof(buckets));
+	most = n_starts = 0;
+	run(2 * SECOND);
+	for (size_t i = 0; i < n_starts; i++) {
+		unsigned int *bucket =
+			&buckets[(starts[i] - (clock_us - 2 * SECOND)) / 10000 % 200];
+
+		most = ++*bucket > most ? *bucket : most;
+	}
+	assert_in_range(most, 50, 150);
 	/* a time of standing still is made up in small pieces */
 	fake.most_in_a_turn = 0;
 	clock_us += 5 * SECOND;
@@ -1067,6 +1082,23 @@ static void goes_on_over_a_reload(void **state)
 }
 
 /* Those that wait keep their time, so that reloads in a row do not hinder probes. */
+/* Whatever changes while a backend hangs, its probes get to their end. */
+static void goes_on_when_the_model_is_the_same(void **state)
+{
+	(void)state;
+	follow(SIMPLE(A ", " B));
+	run(2 * SECOND);
+	answering = false;
+	run(4 * SECOND);
+	assert_int_equal(fake.n_open, 2);
+	assert_int_equal(health_follow(health, model, NULL), 0);
+	assert_int_equal(fake.n_cancelled, 0);
+	assert_int_equal(fake.n_open, 2);
+	answering = true;
+	answer_open_probes();
+	assert_int_equal(health->set.heap.n, 2);
+}
+
 static void keeps_its_times_over_reloads(void **state)
 {
 	(void)state;
@@ -1078,6 +1110,28 @@ static void keeps_its_times_over_reloads(void **state)
 		run(100 * MS);
 	}
 	assert_in_range(fake.n_started, 8, 12);
+}
+
+/* One that hangs is down in time, however often something else changes in the same model. */
+static void waits_for_probes_over_changes(void **state)
+{
+	(void)state;
+	follow(SIMPLE(A ", " B));
+	run(20 * SECOND);
+	answer(1, JUDGE_FAILURE, "hangs");
+	answering = false;
+	for (int i = 0; i < 200; i++) {
+		assert_int_equal(health_follow(health, model, NULL), 0);
+		run(100 * MS);
+		answer_open_probe(2);
+		if (i % 10 == 9)
+			answer_open_probe(1);
+	}
+	assert_int_equal(fake.n_cancelled, 0);
+	assert_string_equal(word_of("www", "a"), "down");
+	assert_string_equal(word_of("www", "b"), "up");
+	answering = true;
+	answer_open_probes();
 }
 
 static void keeps_what_it_knows_when_a_check_changes(void **state)
@@ -1415,7 +1469,9 @@ int main(void)
 		UNIT(starts_new_ones_slowly),
 		UNIT(does_what_an_agent_asks_for),
 		UNIT(goes_on_over_a_reload),
+		UNIT(goes_on_when_the_model_is_the_same),
 		UNIT(keeps_its_times_over_reloads),
+		UNIT(waits_for_probes_over_changes),
 		UNIT(keeps_what_it_knows_when_a_check_changes),
 		UNIT(takes_what_served_without_a_check_as_up),
 		UNIT(remembers_over_a_restart),

@@ -60,9 +60,25 @@ void log_line(enum log_level level, const char *fmt, ...)
 	logged_lines++;
 }
 
+/* Publishes @n events of at least @size bytes, as an order that changes something does. */
+static void publish(const struct fixture *f, size_t n, size_t size)
+{
+	char *text = malloc(size + 1);
+	json_t *event;
+
+	memset(text, 'x', size);
+	text[size] = '\0';
+	event = json_pack("{s:s}", "text", text);
+	while (n--)
+		server_publish(f->server, event);
+	json_decref(event);
+	free(text);
+}
+
 /*
  * Answers by the command: "refuse" is refused, "mute" refused without words, "large" gets args.size
- * letters, others get their request back.
+ * letters; others get their request back: "watch" and events from then on, "order" after two events,
+ * "flood" after more than a watcher may be behind.
  */
 static json_t *handle(void *ctx, struct server_peer *peer, const json_t *request, struct diag *diag)
 {
@@ -81,6 +97,11 @@ static json_t *handle(void *ctx, struct server_peer *peer, const json_t *request
 	}
 	if (command && !strcmp(command, "mute"))
 		return NULL;
+	peer->watches |= command && !strcmp(command, "watch");
+	if (command && !strcmp(command, "order"))
+		publish(f, 2, 1);
+	if (command && !strcmp(command, "flood"))
+		publish(f, 6, 1 << 20);
 	if (!command || strcmp(command, "large") != 0)
 		return json_pack("{s:O}", "asked", request);
 	size = json_integer_value(json_object_get(json_object_get(request, "args"), "size"));
@@ -411,6 +432,56 @@ static void reader_that_does_not_read_delays_nobody(void **state)
 	}
 	assert_int_equal(f->asked, REQUESTS + 1);
 	close(fd);
+}
+
+static void expect_event(struct fixture *f, int fd)
+{
+	enum proto_type type = PROTO_REQUEST;
+	json_t *document = receive_message(f, fd, &type);
+
+	assert_int_equal(type, PROTO_EVENT);
+	assert_non_null(json_object_get(document, "text"));
+	json_decref(document);
+}
+
+/* Who watches may go on to ask, also for what makes events. */
+static void watcher_that_orders_gets_its_events_and_its_answer(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+
+	start(f);
+	fd = dial(f);
+	send_request(fd, "watch", NULL);
+	expect_reply(f, fd, "watch");
+	send_request(fd, "order", NULL);
+	expect_event(f, fd);
+	expect_event(f, fd);
+	expect_reply(f, fd, "order");
+	close(fd);
+}
+
+static void watcher_that_does_not_keep_up_is_disconnected(void **state)
+{
+	struct fixture *f = *state;
+	int fd, own;
+
+	start(f);
+	fd = dial(f);
+	send_request(fd, "watch", NULL);
+	expect_reply(f, fd, "watch");
+	own = dial(f);
+	send_request(own, "watch", NULL);
+	expect_reply(f, own, "watch");
+	send_request(own, "flood", NULL);
+	settle(f);
+	assert_int_equal(logged_lines, 2);
+	assert_non_null(strstr(logged, "does not keep up with the events"));
+	assert_true(is_closed(f, own));
+	assert_true(is_closed(f, fd));
+	close(own);
+	close(fd);
+	expect_service(f);
 }
 
 static void reader_that_goes_away_is_forgotten(void **state)
@@ -860,6 +931,8 @@ int main(void)
 		TEST(connection_closed_in_mid_message_is_logged),
 		TEST(no_changed_byte_stops_the_service),
 		TEST(reader_that_does_not_read_delays_nobody),
+		TEST(watcher_that_orders_gets_its_events_and_its_answer),
+		TEST(watcher_that_does_not_keep_up_is_disconnected),
 		TEST(reader_that_goes_away_is_forgotten),
 		TEST(stalled_peer_is_disconnected_and_an_idle_one_is_not),
 		TEST(connections_are_limited),

@@ -99,6 +99,20 @@ is_saved()
 	lab_wait_for 20 saved "$1" "$2" || lab_fail "health.json does not say that $1 is up: $2"
 }
 
+# in_force N: how long changes took from the last result to the last slot, by the log of sluiced -v; from
+# the Nth on.
+in_force()
+{
+	sed -n 's/.*health: in force \([0-9]*\) us after the first change, \([0-9]*\) of.*/\1 \2/p' "$LAB/sluiced.log" |
+		tail -n "+$1" | sort -n |
+		awk '{ v[NR] = $1 } END { if (NR) printf "%d times, median %.1f ms, longest %.1f ms\n", NR, v[int((NR + 1) / 2)] / 1000, v[NR] / 1000 }'
+}
+
+n_in_force()
+{
+	grep -c 'health: in force' "$LAB/sluiced.log" || true
+}
+
 # ------------------------------------------------------------------------------------------ load
 
 # Each line is in the log at once: marks count them.
