@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three sorted tables (link_table.c) hold what the kernel said: the followed addresses with their routes, the
- * neighbours that these routes lead to, and the devices, with those below VLAN devices. What may be
- * out of date carries a mark, and a pass asks the kernel for all that is marked: many requests in
- * one send, many replies in one receive. A second socket hears of changes. Such a notice only sets
- * marks and brings no data into the tables, so it does not matter whether it is older or newer than
- * a reply. Marks are collected for a moment; then one pass asks, compares, and tells once.
+ * Three sorted tables (link_table.c) hold what the kernel said: the followed addresses with their
+ * routes, the neighbours that these routes lead to, and the devices, with those below VLAN devices.
+ * What may be out of date carries a mark, and a pass asks the kernel for all that is marked: many
+ * requests in one send, many replies in one receive. A second socket hears of changes. Such a
+ * notice only sets marks and brings no data into the tables, so it does not matter whether it is
+ * older or newer than a reply. Marks are collected for a moment; then one pass asks, compares, and
+ * tells once.
  *
  * The same pass makes the kernel resolve neighbours, as our own packets never touch its neighbour
  * table: an entry is "used" by request. Every half minute everything is asked anew, since some

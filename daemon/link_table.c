@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each table is sorted by its key, without doubles. A new set is made beside the known one, and takes
- * over what that has of the same keys.
+ * Each table is sorted by its key, without doubles. A new set is made beside the known one, and
+ * takes over what that has of the same keys.
  */
 #include "daemon/link_table.h"
 

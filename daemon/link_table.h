@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What link.c knows of the kernel: followed addresses with their routes, the neighbours these lead to,
- * and devices. Without I/O; for link.c, and for no one else.
+ * What link.c knows of the kernel: followed addresses with their routes, the neighbours these lead
+ * to, and devices. Without I/O; for link.c, and for no one else.
  */
 #ifndef SLUICE_DAEMON_LINK_TABLE_H
 #define SLUICE_DAEMON_LINK_TABLE_H
