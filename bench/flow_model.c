@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The promise put to the test: changes at random, and no flow is broken that should not be. One world
- * for each seed until the time is over.
+ * The promise put to the test: changes at random, and no flow is broken that should not be. One
+ * world for each seed until the time is over.
  */
 #include "bench/flow_model.h"
 
@@ -99,7 +99,10 @@ static bool is_declared(uint32_t kind, const struct fm_declared *d)
 	}
 }
 
-/* Does a state still tell of a change that has settled? Filled ones are to be made active, drained removed. */
+/*
+ * Does a state still tell of a change that has settled? Filled ones are to be made active, drained
+ * removed.
+ */
 static bool is_untidy(const struct fm_world *w)
 {
 	for (uint32_t i = 0; i < FM_BACKENDS; i++)

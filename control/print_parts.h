@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the printers share, and nobody else: print.c, print_rings.c and print_health.c. Documents come
- * from a daemon that may be older or newer, so nothing is taken for granted: what is missing or of
- * another type is "-".
+ * What the printers share, and nobody else: print.c, print_rings.c and print_health.c. Documents
+ * come from a daemon that may be older or newer, so nothing is taken for granted: what is missing
+ * or of another type is "-".
  */
 #ifndef SLUICE_CONTROL_PRINT_PARTS_H
 #define SLUICE_CONTROL_PRINT_PARTS_H

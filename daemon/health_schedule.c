@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * When each stream is probed. All that wait are in a heap, so one timer is enough, for the first of
- * them. They come at a random place of their interval, and each later one is off by up to a tenth, so that
- * many never come together.
+ * them. They come at a random place of their interval, and each later one is off by up to a tenth,
+ * so that many never come together.
  */
 #include "daemon/health_impl.h"
 
@@ -78,9 +78,9 @@ void schedule_first(struct health *health, struct stream *stream, uint64_t now_u
 }
 
 /*
- * 9 to 11 tenths of the interval from when the probe that has ended was due: those that a standstill made
- * late together do not stay together. From its start, where it was very late. After the first one, somewhere
- * in the interval.
+ * 9 to 11 tenths of the interval from when the probe that has ended was due: those that a
+ * standstill made late together do not stay together. From its start, where it was very late. After
+ * the first one, somewhere in the interval.
  */
 static void schedule_next(struct stream *stream)
 {

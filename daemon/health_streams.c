@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which streams there are. A new set of them is built beside the one in force, takes over the streams
- * that both have, and replaces it; when memory runs out, what is in force has not noticed. A stream that
- * is new looks for what was known of its backend before.
+ * Which streams there are. A new set of them is built beside the one in force, takes over the
+ * streams that both have, and replaces it; when memory runs out, what is in force has not noticed.
+ * A stream that is new looks for what was known of its backend before.
  */
 #include "daemon/health_impl.h"
 
@@ -316,7 +316,7 @@ static int build(struct builder *b, const struct model *model)
 	return b->set.heap.list ? 0 : -ENOMEM;
 }
 
-/* ------------------------------------------------------------------------------------- switching */
+/* ------------------------------------------------------------------------------------ switching */
 
 static void stream_free(struct stream *stream)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A start and a reload are the same transaction: load a program with new maps, fill them, pin them,
- * switch the ports to it, and only then let go of the old one. What can fail comes before the switch.
- * Addresses of the host that come and go later are written into the running program's map.
+ * switch the ports to it, and only then let go of the old one. What can fail comes before the
+ * switch. Addresses of the host that come and go later are written into the running program's map.
  */
 #include "daemon/helper_service.h"
 
@@ -44,7 +44,7 @@ static void switch_over_fini(struct switch_over *s)
 	helper_program_fini(&s->program);
 }
 
-/* -------------------------------------------------------------------------------- the new program */
+/* ------------------------------------------------------------------------------ the new program */
 
 static int find_ports(const struct helper_options *o, struct diag *diag)
 {
@@ -128,7 +128,7 @@ static int prepare(struct switch_over *s, const struct helper_options *o, struct
 	return err ? err : fill_maps(s, o, o->hints_file ? &loaded : &o->backends, diag);
 }
 
-/* ------------------------------------------------------------------------------------- the switch */
+/* ----------------------------------------------------------------------------------- the switch */
 
 static int switch_port(const char *pin_dir, const char *ifname, struct helper_program *program,
 		       struct diag *diag)
@@ -261,7 +261,7 @@ static int apply(struct service *service, struct diag *diag)
 	return 0;
 }
 
-/* ---------------------------------------------------------------------------------- start and stop */
+/* ------------------------------------------------------------------------------- start and stop */
 
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records that have not changed since are not written again: a change of one next hop costs one write.
+ * Records that have not changed since are not written again: a change of one next hop costs one
+ * write.
  */
 #include "daemon/probe_tunnels.h"
 
@@ -119,7 +120,7 @@ static void set_tunnel(struct probe_tunnels *t, uint32_t number, const struct de
 			    b->backend->name, b->pool->name, strerror(-err));
 }
 
-/* ----------------------------------------------------------------------------------------- sizes */
+/* ---------------------------------------------------------------------------------------- sizes */
 
 #define FULL 1500u /* what clients on Ethernet send */
 
@@ -196,7 +197,7 @@ bool probe_tunnels_size(const struct probe_tunnels *t, uint32_t id, unsigned int
 	return t->sizes && tunnel_sizes_of(t->sizes, id, carried, full);
 }
 
-/* -------------------------------------------------------------------------------------- following */
+/* ------------------------------------------------------------------------------------ following */
 
 void probe_tunnels_follow(struct probe_tunnels *t, const struct desired *desired,
 			  const uint32_t *backend_ids)

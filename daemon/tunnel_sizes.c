@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One timer, for the first that is due; a few are asked at a time, so that thousands at a start are no
- * burst. One that says nothing at all has other troubles, which its check tells; it is asked again after
- * a minute.
+ * One timer, for the first that is due; a few are asked at a time, so that thousands at a start are
+ * no burst. One that says nothing at all has other troubles, which its check tells; it is asked
+ * again after a minute.
  */
 #include "daemon/tunnel_sizes.h"
 
@@ -54,7 +54,7 @@ static uint64_t in_about(uint64_t us)
 	return now_us() + us + (uint64_t)random() % (us / 5);
 }
 
-/* ---------------------------------------------------------------------------------------- asking */
+/* --------------------------------------------------------------------------------------- asking */
 
 static void set_timer(struct tunnel_sizes *sizes)
 {
@@ -143,7 +143,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------- following */
+/* ------------------------------------------------------------------------------------ following */
 
 static void tunnel_free(struct tunnel *t)
 {
@@ -239,7 +239,7 @@ bool tunnel_sizes_of(const struct tunnel_sizes *sizes, uint32_t id, unsigned int
 	return true;
 }
 
-/* ----------------------------------------------------------------------------------- life and death */
+/* ------------------------------------------------------------------------------- life and death */
 
 int tunnel_sizes_new(struct tunnel_sizes **out, sd_event *event)
 {
