@@ -28,22 +28,23 @@ struct balancer_times {
 int balancer_new(struct balancer **out);
 
 /*
- * Brings the config @text into force, the first or another one. @times may be NULL. 0; or -errno with a
- * message and the old one still in force.
+ * Brings the config @text into force, the first or another one. @times may be NULL. 0; or -errno
+ * with a message and the old one still in force.
  */
 int balancer_load(struct balancer *balancer, const char *text, struct balancer_times *times,
 		  struct diag *diag);
 
 /*
- * Brings into force that a backend is down, or up again: as a health check's verdict does, the rings stay. As
- * balancer_load(), which counts all as up again.
+ * Brings into force that a backend is down, or up again: as a health check's verdict does, the
+ * rings stay. As balancer_load(), which counts all as up again.
  */
 int balancer_turn(struct balancer *balancer, const char *pool, const char *backend, bool up,
 		  struct balancer_times *times, struct diag *diag);
 
 /*
- * Makes @percent of each ring's slots look as if they moved: spread evenly, each with another backend beside its own.
- * Done behind the daemon's back, where a change of the config would say by itself how many move. 0 or -errno.
+ * Makes @percent of each ring's slots look as if they moved: spread evenly, each with another
+ * backend beside its own. Done behind the daemon's back, where a change of the config would say by
+ * itself how many move. 0 or -errno.
  */
 int balancer_track(struct balancer *balancer, unsigned int percent);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A sample is one call of BPF_PROG_TEST_RUN, which has a price of its own of some milliseconds: so
- * blocks of packets to the target and to the trivial program take turns within it, and the driver program
- * notes how long each took. From each block of the target the mean of its neighbours is taken off,
- * and the median of all these differences is the sample.
+ * blocks of packets to the target and to the trivial program take turns within it, and the driver
+ * program notes how long each took. From each block of the target the mean of its neighbours is
+ * taken off, and the median of all these differences is the sample.
  */
 #include "bench/cell.h"
 
@@ -216,7 +216,7 @@ int cell_sample(struct cell *cell, struct targets *targets, unsigned int round, 
 	return 0;
 }
 
-/* ---------------------------------------------------------------------------------------- figures */
+/* -------------------------------------------------------------------------------------- figures */
 
 static double calm_driver(const struct cell *cell)
 {

@@ -28,33 +28,38 @@ struct cell {
 };
 
 /*
- * 0 with the driver loaded, to be freed by cell_close(); or -errno with a message. @number: another one for
- * each cell, so that what is fresh to one is fresh to all.
+ * 0 with the driver loaded, to be freed by cell_close(); or -errno with a message. @number: another
+ * one for each cell, so that what is fresh to one is fresh to all.
  */
 int cell_open(struct cell *cell, struct targets *targets, const struct scenario *scenario,
 	      enum target_kind kind, unsigned int number, struct diag *diag);
 
 /*
- * Brings tables of flows into their state and sends each flow once, then @blocks blocks, and takes the sample of @round from the second half of them. 0, or -errno with a message: the program does not do what it should, or we were interrupted.
+ * Brings tables of flows into their state and sends each flow once, then @blocks blocks, and takes
+ * the sample of @round from the second half of them. 0, or -errno with a message: the program does
+ * not do what it should, or we were interrupted.
  */
 int cell_sample(struct cell *cell, struct targets *targets, unsigned int round, unsigned int blocks,
 		struct diag *diag);
 
 /*
- * Was the sample disturbed by a neighbour on the core? @calm: the shortest calibration of all samples;
- * the driver's own cost tells as well.
+ * Was the sample disturbed by a neighbour on the core? @calm: the shortest calibration of all
+ * samples; the driver's own cost tells as well.
  */
 bool cell_is_busy(const struct cell *cell, unsigned int round, double calm);
 
-/* The samples that were not disturbed, or, if there is none, all. @n_calm: how many there are of the former. */
+/*
+ * The samples that were not disturbed, or, if there is none, all. @n_calm: how many there are of
+ * the former.
+ */
 struct figures cell_figures(const struct cell *cell, double calm, size_t *n_calm);
 
 /* The driver's own cost. */
 struct figures cell_driver_figures(const struct cell *cell);
 
 /*
- * How many times as long @b takes as @a: the median over the rounds in which both were calm, else over all
- * rounds; 0: there is none.
+ * How many times as long @b takes as @a: the median over the rounds in which both were calm, else
+ * over all rounds; 0: there is none.
  */
 double cell_ratio(const struct cell *a, const struct cell *b, double calm);
 

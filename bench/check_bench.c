@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What thousands of health checks cost the daemon: CPU time of one process that probes as many targets
- * as evenly as it can, in a network namespace of its own. The targets are addresses of 127.0.0.0/8. What
- * they answer is received on another CPU, so that it comes later, as from other hosts, and is not
- * counted as ours; for HTTP a child process answers there, too.
+ * What thousands of health checks cost the daemon: CPU time of one process that probes as many
+ * targets as evenly as it can, in a network namespace of its own. The targets are addresses of
+ * 127.0.0.0/8. What they answer is received on another CPU, so that it comes later, as from other
+ * hosts, and is not counted as ours; for HTTP a child process answers there, too.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -100,7 +100,7 @@ struct run {
 	struct result *result;
 };
 
-/* ---------------------------------------------------------------------------------- the other side */
+/* ------------------------------------------------------------------------------- the other side */
 
 static void answer(int fd)
 {
@@ -339,7 +339,7 @@ static int measure(struct result *result, const struct kind *kind, const struct 
 	return err;
 }
 
-/* -------------------------------------------------------------------------------------- printing */
+/* ------------------------------------------------------------------------------------- printing */
 
 static json_t *result_json(const struct result *r)
 {
@@ -380,7 +380,7 @@ static void print_table(const struct options *o, const struct result *results, s
 	}
 }
 
-/* --------------------------------------------------------------------------------------- options */
+/* -------------------------------------------------------------------------------------- options */
 
 static unsigned int number(const char *text, unsigned long max)
 {

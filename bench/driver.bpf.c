@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Drives another XDP program, packet after packet, inside one BPF_PROG_TEST_RUN: it undoes what the
- * program did to the packet before, writes the headers of the next flow, and calls the program under
- * test, or, block by block in turn, one that does nothing. The difference is what the program costs.
+ * program did to the packet before, writes the headers of the next flow, and calls the program
+ * under test, or, block by block in turn, one that does nothing. The difference is what the program
+ * costs.
  */
 #include "bench/flow.h"
 

@@ -9,7 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The middle of some values, and the values below which a quarter and three quarters of them lie. */
+/*
+ * The middle of some values, and the values below which a quarter and three quarters of them lie.
+ */
 struct figures {
 	double median;
 	double low;
@@ -27,8 +29,8 @@ struct figures figures_of_copy(const double *values, size_t n);
 uint64_t figures_now_ns(void);
 
 /*
- * How long a fixed piece of work takes, ns: work that keeps all of the core's arithmetic units busy, so that
- * a neighbour on the same core shows. Takes less than a millisecond.
+ * How long a fixed piece of work takes, ns: work that keeps all of the core's arithmetic units
+ * busy, so that a neighbour on the same core shows. Takes less than a millisecond.
  */
 double figures_calibrate_ns(void);
 
@@ -36,8 +38,8 @@ double figures_calibrate_ns(void);
 #define FIGURES_BUSY 1.15
 
 /*
- * Keeps those of @n values that were taken while the core was calm, as the calibration taken with each tells,
- * at the front of @values; returns how many they are (one at least).
+ * Keeps those of @n values that were taken while the core was calm, as the calibration taken with
+ * each tells, at the front of @values; returns how many they are (one at least).
  */
 size_t figures_keep_calm(double *values, const double *calibrations, size_t n);
 
@@ -45,8 +47,8 @@ size_t figures_keep_calm(double *values, const double *calibrations, size_t n);
 int figures_pin(int cpu);
 
 /*
- * Nobody else gets the CPU while it is @urgent, except what is more urgent still. Best effort, and not for long:
- * the rest of the machine waits.
+ * Nobody else gets the CPU while it is @urgent, except what is more urgent still. Best effort, and
+ * not for long: the rest of the machine waits.
  */
 void figures_urgent(bool urgent);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Packets of many flows, for programs that make them. A flow's addresses and ports are computed from its
- * number, so that choosing it touches no memory. The checksums do not follow: XDP programs do not look at
- * them.
+ * Packets of many flows, for programs that make them. A flow's addresses and ports are computed
+ * from its number, so that choosing it touches no memory. The checksums do not follow: XDP programs
+ * do not look at them.
  */
 #ifndef SLUICE_BENCH_FLOW_H
 #define SLUICE_BENCH_FLOW_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The promise put to the test: changes at random, and no flow is broken that should not be. One world
- * for each seed until the time is over.
+ * The promise put to the test: changes at random, and no flow is broken that should not be. One
+ * world for each seed until the time is over.
  */
 #include "bench/flow_model.h"
 
@@ -99,7 +99,10 @@ static bool is_declared(uint32_t kind, const struct fm_declared *d)
 	}
 }
 
-/* Does a state still tell of a change that has settled? Filled ones are to be made active, drained removed. */
+/*
+ * Does a state still tell of a change that has settled? Filled ones are to be made active, drained
+ * removed.
+ */
 static bool is_untidy(const struct fm_world *w)
 {
 	for (uint32_t i = 0; i < FM_BACKENDS; i++)
@@ -253,7 +256,7 @@ static bool parse_policy(const char *name, enum fm_policy *out)
 	return false;
 }
 
-/* 0, or -EINVAL. */
+/* 0, or -EINVAL; ends the program where only help is asked for. */
 static int parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -268,6 +271,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 		{"age", required_argument, NULL, 'a'},
 		{"table", no_argument, NULL, 'T'},
 		{"orderly", no_argument, NULL, 'o'},
+		{"help", no_argument, NULL, 'H'},
 		{0},
 	};
 	int c;
@@ -302,6 +306,9 @@ static int parse_options(struct options *o, int argc, char **argv)
 		case 'T':
 			o->table = true;
 			break;
+		case 'H':
+			fputs(usage, stdout);
+			exit(0);
 		case 'p':
 			if (parse_policy(optarg, &o->policy))
 				break;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A world without a kernel in which flows either live or are broken: balancers that run the daemon's
- * code and the program's, a router before them, backends behind them. Time is simulated.
+ * A world without a kernel in which flows either live or are broken: balancers that run the
+ * daemon's code and the program's, a router before them, backends behind them. Time is simulated.
  */
 #ifndef SLUICE_BENCH_FLOW_MODEL_H
 #define SLUICE_BENCH_FLOW_MODEL_H
@@ -38,7 +38,7 @@ uint32_t fm_below(struct fm_random *random, uint32_t n);
 /* Exponentially distributed. */
 double fm_wait(struct fm_random *random, double mean);
 
-/* ----------------------------------------------------------------------------------- the program */
+/* ---------------------------------------------------------------------------------- the program */
 
 /* One balancer's maps, and what else its program reads. */
 struct fm_maps {
@@ -67,7 +67,7 @@ struct fm_verdict {
 struct fm_verdict fm_program_select(const struct fm_maps *maps, const struct fm_packet *packet,
 				    double now);
 
-/* ---------------------------------------------------------------------------------- the balancer */
+/* --------------------------------------------------------------------------------- the balancer */
 
 /* What the config of all balancers says, one version of it. */
 struct fm_version {
@@ -143,7 +143,7 @@ struct fm_verdict fm_balancer_select(struct fm_balancer *b, enum fm_policy polic
 
 void fm_balancer_free(struct fm_balancer *b);
 
-/* --------------------------------------------------------------------------------------- the LRU */
+/* -------------------------------------------------------------------------------------- the LRU */
 
 struct fm_lru *fm_lru_new(size_t room);
 /* The flow's backend id, made young; 0: not known. */
@@ -151,7 +151,7 @@ uint32_t fm_lru_find(struct fm_lru *lru, uint64_t key);
 void fm_lru_store(struct fm_lru *lru, uint64_t key, uint32_t id);
 void fm_lru_free(struct fm_lru *lru);
 
-/* ------------------------------------------------------------------------------------- the world */
+/* ------------------------------------------------------------------------------------ the world */
 
 enum fm_stage {
 	FM_CLOSED,  /* to be opened at `next` */
@@ -224,7 +224,10 @@ struct fm_world {
 	uint64_t ended;         /* by intent: with a disabled backend */
 };
 
-/* @n_backends active ones, @n_balancers that know them, and flows that come in one by one. 0 or -errno. */
+/*
+ * @n_backends active ones, @n_balancers that know them, and flows that come in one by one. 0 or
+ * -errno.
+ */
 int fm_world_init(struct fm_world *w, uint32_t n_backends, uint32_t n_balancers, uint32_t n_flows);
 void fm_world_fini(struct fm_world *w);
 
@@ -248,7 +251,7 @@ void fm_world_mark(struct fm_world *w);
 /* @n first packets of clients that never come back. */
 void fm_world_flood(struct fm_world *w, uint32_t n);
 
-/* ------------------------------------------------------------------------------------- the table */
+/* ------------------------------------------------------------------------------------ the table */
 
 struct fm_table {
 	uint64_t seed;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A balancer: the daemon's transaction (daemon/engine.c, daemon/apply.c) with arrays in the place of
- * maps. What moves, what is tracked and what a slot's word says comes from the daemon's own code.
+ * A balancer: the daemon's transaction (daemon/engine.c, daemon/apply.c) with arrays in the place
+ * of maps. What moves, what is tracked and what a slot's word says comes from the daemon's own
+ * code.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -94,7 +95,7 @@ struct fm_version *fm_version_new(const struct fm_declared *declared, uint32_t r
 	return v;
 }
 
-/* ------------------------------------------------------------------------------ new, applied, freed */
+/* -------------------------------------------------------------------------- new, applied, freed */
 
 void fm_balancer_free(struct fm_balancer *b)
 {
@@ -338,7 +339,7 @@ int fm_balancer_restart(struct fm_balancer *b, double now)
 	return fm_balancer_apply(b, version, now);
 }
 
-/* ---------------------------------------------------------------------------------------- settling */
+/* ------------------------------------------------------------------------------------- settling */
 
 /* The engine's question: is a live flow with another backend than its slot's owner? */
 static int needs_old(const struct fm_balancer *b, double now, bool *needs)
@@ -391,7 +392,7 @@ int fm_balancer_tick(struct fm_balancer *b, double now)
 	return bring_into_force(b, b->version, &next, now);
 }
 
-/* --------------------------------------------------------------------------------------- selecting */
+/* ------------------------------------------------------------------------------------ selecting */
 
 uint32_t fm_balancer_backend(const struct fm_balancer *b, uint32_t id)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What other balancers keep: every flow in a table of bounded size, the one used longest ago is given
- * up for a new one. Exact, where kernels approximate.
+ * What other balancers keep: every flow in a table of bounded size, the one used longest ago is
+ * given up for a new one. Exact, where kernels approximate.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a planned change costs: the same flows and the same change for each policy, and how many of the
- * flows that lived before it were broken.
+ * What a planned change costs: the same flows and the same change for each policy, and how many of
+ * the flows that lived before it were broken.
  */
 #include "bench/flow_model.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Flows send packets at random moments, a router picks a balancer for each flow by its hash and the
- * number of balancers, and a backend resets what it does not know, unless its helper can send it on.
- * Each flow has random numbers of its own, so that two policies see the same flows.
+ * number of balancers, and a backend resets what it does not know, unless its helper can send it
+ * on. Each flow has random numbers of its own, so that two policies see the same flows.
  */
 #include <errno.h>
 #include <math.h>
@@ -85,7 +85,7 @@ static void choose_life(struct fm_flow *f)
 	memset(f->guessed, 0, sizeof(f->guessed));
 }
 
-/* ------------------------------------------------------------------------------------ the router */
+/* ----------------------------------------------------------------------------------- the router */
 
 static uint32_t flow_hash(const struct fm_flow *f)
 {
@@ -112,7 +112,7 @@ static uint32_t route(const struct fm_world *w, uint32_t hash)
 			return i;
 }
 
-/* -------------------------------------------------------------------------------------- why broken */
+/* ----------------------------------------------------------------------------------- why broken */
 
 static bool is_member(const struct fm_version *version, uint32_t backend)
 {
@@ -218,7 +218,7 @@ static void report(const struct fm_world *w, const struct fm_flow *f, uint32_t a
 		printf("  %s\n", w->versions[i]->what);
 }
 
-/* ------------------------------------------------------------------------------------------ packets */
+/* -------------------------------------------------------------------------------------- packets */
 
 /* Did the packet come to the flow's backend, in one way or the other? */
 static bool arrives(const struct fm_world *w, const struct fm_flow *f, const struct fm_balancer *b,
@@ -316,7 +316,7 @@ static void step(struct fm_world *w, struct fm_flow *f)
 	f->next = fmin(f->ends, w->now + fm_wait(&f->random, f->gap));
 }
 
-/* ----------------------------------------------------------------------------------------- balancers */
+/* ------------------------------------------------------------------------------------ balancers */
 
 bool fm_world_moves(const struct fm_world *w)
 {

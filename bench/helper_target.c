@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * BPF_PROG_TEST_RUN lets a program find the sockets of the caller's network namespace. So the process goes into a
- * new one, where nobody else's sockets are, and brings up its loopback device.
+ * BPF_PROG_TEST_RUN lets a program find the sockets of the caller's network namespace. So the
+ * process goes into a new one, where nobody else's sockets are, and brings up its loopback device.
  */
 #include "bench/helper_target.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The helper's program, as on a backend: one address, one other backend that hints may name, a listener, and one
- * connection to it.
+ * The helper's program, as on a backend: one address, one other backend that hints may name, a
+ * listener, and one connection to it.
  */
 #ifndef SLUICE_BENCH_HELPER_TARGET_H
 #define SLUICE_BENCH_HELPER_TARGET_H
@@ -20,8 +20,8 @@
 struct helper_target;
 
 /*
- * Loads it, and moves this process into a network namespace of its own, where the sockets are. 0 with @out for
- * helper_target_free(), or -errno with a message.
+ * Loads it, and moves this process into a network namespace of its own, where the sockets are. 0
+ * with @out for helper_target_free(), or -errno with a message.
  */
 int helper_target_new(struct helper_target **out, struct diag *diag);
 

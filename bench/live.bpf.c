@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A generator without pktgen: the kernel runs `live_send` over frames of its own
- * (BPF_F_TEST_XDP_LIVE_FRAMES) and transmits them by the device that the program names. `live_sink`, on that
- * device, counts what comes back and ends it there.
+ * (BPF_F_TEST_XDP_LIVE_FRAMES) and transmits them by the device that the program names.
+ * `live_sink`, on that device, counts what comes back and ends it there.
  */
 #include "bench/live.h"
 #include "bench/flow.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sends frames of many flows out of a device, as fast as a number of cores can, and counts those that come
- * back. Made for one end of a veth pair whose other end has a balancer; bench/pktgen.sh makes the
- * pair and calls this where the kernel has no pktgen. Prints one line: "sent=N returned=N ns=N".
+ * Sends frames of many flows out of a device, as fast as a number of cores can, and counts those
+ * that come back. Made for one end of a veth pair whose other end has a balancer; bench/pktgen.sh
+ * makes the pair and calls this where the kernel has no pktgen. Prints one line: "sent=N returned=N
+ * ns=N".
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -148,7 +149,7 @@ static int run(struct live *live)
 	return err;
 }
 
-/* ---------------------------------------------------------------------------------------- options */
+/* -------------------------------------------------------------------------------------- options */
 
 static unsigned long number(const char *text, unsigned long max)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From an edited config to the last slot written: a cold start of many VIPs, a reload that changes one
- * backend, one that changes nothing, and one backend that goes and comes back.
+ * From an edited config to the last slot written: a cold start of many VIPs, a reload that changes
+ * one backend, one that changes nothing, and one backend that goes and comes back.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -69,7 +69,7 @@ struct result {
 	uint64_t memory;
 };
 
-/* ---------------------------------------------------------------------------------------- configs */
+/* -------------------------------------------------------------------------------------- configs */
 
 static void write_pool(FILE *f, const struct setup *s, unsigned int pool, unsigned int weight)
 {
@@ -113,7 +113,7 @@ static char *make_config(const struct setup *s, unsigned int weight)
 	return fclose(f) ? NULL : text;
 }
 
-/* -------------------------------------------------------------------------------------- measuring */
+/* ------------------------------------------------------------------------------------ measuring */
 
 static int measure_round(struct result *r, unsigned int round, const char *text, const char *edited,
 			 struct diag *diag)
@@ -148,7 +148,7 @@ static int measure(struct result *r, const struct setup *setup, struct diag *dia
 	return err;
 }
 
-/* ------------------------------------------------------------------------------------- reporting */
+/* ------------------------------------------------------------------------------------ reporting */
 
 /* The parts of a change: name and where it is in struct balancer_times. */
 static const struct part {
@@ -230,7 +230,7 @@ static void print_table(const struct result *r)
 	}
 }
 
-/* ---------------------------------------------------------------------------------------- options */
+/* -------------------------------------------------------------------------------------- options */
 
 static unsigned int number(const char *text, unsigned long max)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rings by themselves: how long one takes to build, how even it is, and how many of its slots change hands
- * when a member comes, goes, fails or gets another weight.
+ * Rings by themselves: how long one takes to build, how even it is, and how many of its slots
+ * change hands when a member comes, goes, fails or gets another weight.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -117,8 +117,8 @@ static size_t owner(const struct ring *ring, uint32_t slot, size_t down)
 }
 
 /*
- * The share of slots that change hands between two rings. Members have the same index in both, except
- * that those of @b behind @gone count one less.
+ * The share of slots that change hands between two rings. Members have the same index in both,
+ * except that those of @b behind @gone count one less.
  */
 static double share_moved(const struct ring *a, const struct ring *b, size_t gone, size_t down)
 {
@@ -132,7 +132,10 @@ static double share_moved(const struct ring *a, const struct ring *b, size_t gon
 	return (double)moved / a->size;
 }
 
-/* The members after the change of member @i; @members has room for one more. Returns how many they are. */
+/*
+ * The members after the change of member @i; @members has room for one more. Returns how many they
+ * are.
+ */
 static size_t apply(enum change change, struct ring_member *members, size_t n, size_t i)
 {
 	switch (change) {
@@ -221,7 +224,7 @@ static int measure(struct result *r, size_t n, uint32_t size, int runs)
 	return err;
 }
 
-/* ------------------------------------------------------------------------------------- reporting */
+/* ------------------------------------------------------------------------------------ reporting */
 
 static json_t *figures_json(const struct figures *f)
 {

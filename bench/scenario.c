@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The addresses are of the blocks that are set aside for benchmarks and documentation. The VIPs' last
- * bytes begin at 16, so that the driver makes VIP i by setting bits.
+ * The addresses are of the blocks that are set aside for benchmarks and documentation. The VIPs'
+ * last bytes begin at 16, so that the driver makes VIP i by setting bits.
  */
 #include "bench/scenario.h"
 
@@ -91,7 +91,7 @@ const char *scenario_helper_name(enum scenario_helper helper)
 	return helper_names[helper];
 }
 
-/* ------------------------------------------------------------------------------------------ words */
+/* ---------------------------------------------------------------------------------------- words */
 
 /* Index of @word in @names, or -1. */
 static int find_name(const char *const *names, int n, const char *word)
@@ -227,7 +227,7 @@ int scenario_parse(struct scenario *out, const char *text, struct diag *diag)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------------ frames */
+/* --------------------------------------------------------------------------------------- frames */
 
 const char *scenario_vip(char *text, unsigned int family, unsigned int i)
 {
@@ -341,7 +341,7 @@ void scenario_frame(const struct scenario *s, unsigned char frame[SCENARIO_FRAME
 	}
 }
 
-/* ------------------------------------------------------------------------------------------ config */
+/* --------------------------------------------------------------------------------------- config */
 
 uint32_t scenario_flow_entries(const struct scenario *s)
 {

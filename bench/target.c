@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sluice is loaded once for each config that scenarios ask for. The baselines are loaded once; both LRU
- * programs share their maps. A table of flows is at its best when it is new: flows that come one after the
- * other lie one after the other. So settled flows are measured with a new table for each sample, floods
- * with one that is full. The same for sluice's flow table, where slots are tracked.
+ * sluice is loaded once for each config that scenarios ask for. The baselines are loaded once; both
+ * LRU programs share their maps. A table of flows is at its best when it is new: flows that come
+ * one after the other lie one after the other. So settled flows are measured with a new table for
+ * each sample, floods with one that is full. The same for sluice's flow table, where slots are
+ * tracked.
  */
 #include "bench/target.h"
 
@@ -58,7 +59,7 @@ const char *target_name(enum target_kind kind)
 	return target_names[kind];
 }
 
-/* -------------------------------------------------------------------------------------- baselines */
+/* ------------------------------------------------------------------------------------ baselines */
 
 /* An address as the baselines have it: IPv4 in the first word. */
 static void set_address(__be32 out[4], const struct sluice_addr *addr)
@@ -225,7 +226,9 @@ static int fill_lru(struct targets *t)
 	return err;
 }
 
-/* As sluice: frames of several buffers where the kernel has them, so that all can be called alike. */
+/*
+ * As sluice: frames of several buffers where the kernel has them, so that all can be called alike.
+ */
 static int open_baselines(struct targets *t)
 {
 	bool frags =
@@ -294,7 +297,7 @@ void targets_lru_counts(const struct targets *t, enum target_kind kind, uint64_t
 	*unknown = counts[t->options.cpu].bytes;
 }
 
-/* ------------------------------------------------------------------------------- somebody else's */
+/* ------------------------------------------------------------------------------ somebody else's */
 
 static int open_object(struct targets *t, struct diag *diag)
 {
@@ -343,7 +346,7 @@ static int open_somebody(struct targets *t, struct diag *diag)
 	return 0;
 }
 
-/* ----------------------------------------------------------------------------------------- sluice */
+/* --------------------------------------------------------------------------------------- sluice */
 
 static int open_instance(struct instance *instance, char *config, unsigned int tracked,
 			 struct diag *diag)
@@ -399,7 +402,7 @@ static int get_helper(struct targets *t, int *program, struct diag *diag)
 	return err;
 }
 
-/* ---------------------------------------------------------------------------------------- the whole */
+/* ------------------------------------------------------------------------------------ the whole */
 
 bool targets_serve(const struct targets *t, enum target_kind kind, const struct scenario *s)
 {

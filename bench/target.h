@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The programs under test: sluice itself, with maps that its own daemon code filled; the baselines; or any
- * other XDP program.
+ * The programs under test: sluice itself, with maps that its own daemon code filled; the baselines;
+ * or any other XDP program.
  */
 #ifndef SLUICE_BENCH_TARGET_H
 #define SLUICE_BENCH_TARGET_H
@@ -31,7 +31,10 @@ struct targets_options {
 
 struct targets;
 
-/* Loads what all scenarios share. 0 with @out to be freed by targets_free(), or -errno with a message. */
+/*
+ * Loads what all scenarios share. 0 with @out to be freed by targets_free(), or -errno with a
+ * message.
+ */
 int targets_new(struct targets **out, const struct targets_options *options, struct diag *diag);
 
 /* Does it make sense to send it this scenario? */
@@ -39,16 +42,16 @@ bool targets_serve(const struct targets *targets, enum target_kind kind,
 		   const struct scenario *scenario);
 
 /*
- * The program for a scenario: a descriptor, which stays the targets', and the XDP action that it must answer with
- * (-1: any). 0, or -errno with a message.
+ * The program for a scenario: a descriptor, which stays the targets', and the XDP action that it
+ * must answer with (-1: any). 0, or -errno with a message.
  */
 int targets_program(struct targets *targets, enum target_kind kind, const struct scenario *scenario,
 		    int *program, int *action, struct diag *diag);
 
 /*
- * Before a sample: gives the LRU programs the table that the scenario is for, a full one or a new one. *@fill
- * becomes how many fresh flows have to be sent now, so that a table is full that is to be full, and the limit of new
- * flows is reached. 0 or -errno.
+ * Before a sample: gives the LRU programs the table that the scenario is for, a full one or a new
+ * one. *@fill becomes how many fresh flows have to be sent now, so that a table is full that is to
+ * be full, and the limit of new flows is reached. 0 or -errno.
  */
 int targets_prepare(struct targets *targets, enum target_kind kind, const struct scenario *scenario,
 		    uint64_t *fill);
@@ -56,7 +59,10 @@ int targets_prepare(struct targets *targets, enum target_kind kind, const struct
 /* How many of @flows to send before a sample: all, or so many that no table can hold more. */
 uint64_t targets_flows(const struct targets *targets, uint64_t flows);
 
-/* Packets that the LRU baseline looked at, and those of them whose flow it did not know; of all time. */
+/*
+ * Packets that the LRU baseline looked at, and those of them whose flow it did not know; of all
+ * time.
+ */
 void targets_lru_counts(const struct targets *targets, enum target_kind kind, uint64_t *packets,
 			uint64_t *unknown);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ns per packet of sluice's XDP program and of the baselines: cells (a scenario through a program) are
- * sampled in rounds, one after the other, so that what changes on the machine meets all of them.
+ * ns per packet of sluice's XDP program and of the baselines: cells (a scenario through a program)
+ * are sampled in rounds, one after the other, so that what changes on the machine meets all of
+ * them.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -68,7 +69,7 @@ static void stop(int number)
 	stopped = 1;
 }
 
-/* ---------------------------------------------------------------------------------------- options */
+/* -------------------------------------------------------------------------------------- options */
 
 enum {
 	OPT_QUICK = 256,
@@ -199,7 +200,7 @@ static int read_scenarios(struct bench *b, char **names, struct diag *diag)
 	return err;
 }
 
-/* ------------------------------------------------------------------------------------- measuring */
+/* ------------------------------------------------------------------------------------ measuring */
 
 static int open_cells(struct bench *b, struct diag *diag)
 {
@@ -265,7 +266,7 @@ static int sample_all(struct bench *b, struct diag *diag)
 	return err;
 }
 
-/* ------------------------------------------------------------------------------------- reporting */
+/* ------------------------------------------------------------------------------------ reporting */
 
 static const struct cell *find_cell(const struct bench *b, const struct scenario *scenario,
 				    enum target_kind kind)

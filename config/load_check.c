@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The check of a pool: its kind, its times, which keys a kind has, and what must hold between them. What
- * only HTTP has is in load_check_http.c, what UDP and DNS have in load_check_udp.c.
+ * The check of a pool: its kind, its times, which keys a kind has, and what must hold between them.
+ * What only HTTP has is in load_check_http.c, what UDP and DNS have in load_check_udp.c.
  */
 #include "config/load_parts.h"
 
@@ -30,7 +30,7 @@
 #define TUNNELLED (TYPE(TCP) | HTTP | TYPE(UDP) | TYPE(DNS))
 #define ALL (TUNNELLED | TYPE(EXEC) | TYPE(AGENT))
 
-/* ------------------------------------------------------------------------------------ common keys */
+/* ---------------------------------------------------------------------------------- common keys */
 
 static void check_init(struct keys *k, const config_setting_t *s, void *object)
 {
@@ -117,7 +117,7 @@ static void check_fall(struct keys *k, const config_setting_t *s, void *object)
 	take_unsigned(k, s, 1, ROW_MAX, &check->fall);
 }
 
-/* ------------------------------------------------------------------------------------ TLS and exec */
+/* --------------------------------------------------------------------------------- TLS and exec */
 
 static void check_verify(struct keys *k, const config_setting_t *s, void *object)
 {
@@ -190,7 +190,7 @@ static void check_command(struct keys *k, const config_setting_t *s, void *objec
 	}
 }
 
-/* ------------------------------------------------------------------------------- between the keys */
+/* ----------------------------------------------------------------------------- between the keys */
 
 /* Types have keys of their own. The other keys, "type" alone, are of all. */
 static const struct {

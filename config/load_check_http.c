@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a check by HTTP asks, and what it takes for an answer. Nothing that comes from here may end a line
- * of the request early, and no expression may keep the daemon busy.
+ * What a check by HTTP asks, and what it takes for an answer. Nothing that comes from here may end
+ * a line of the request early, and no expression may keep the daemon busy.
  */
 #include "config/load_parts.h"
 
@@ -90,7 +90,9 @@ void check_http_host(struct keys *k, const config_setting_t *s, void *object)
 			   host);
 }
 
-/* Headers that the check itself writes, or that would change what a request is; NULL: no such one. */
+/*
+ * Headers that the check itself writes, or that would change what a request is; NULL: no such one.
+ */
 static const char *reserved_header(const char *header, size_t len)
 {
 	static const char *const reserved[] = {"Host",       "Content-Length", "Transfer-Encoding",
@@ -227,8 +229,8 @@ static unsigned long repeats_at(const char *text)
 }
 
 /*
- * What is wrong with an expression, besides its syntax: the C library takes room for each repeat of a
- * repeat, and any time for references back. NULL: nothing.
+ * What is wrong with an expression, besides its syntax: the C library takes room for each repeat of
+ * a repeat, and any time for references back. NULL: nothing.
  */
 static const char *body_fault(const char *body)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a check by UDP sends and what it expects, as text or as hex digits; what a check by DNS asks. Text
- * has libconfig's escapes, \xHH among them, but cannot have a zero byte, which is what hex is for.
+ * What a check by UDP sends and what it expects, as text or as hex digits; what a check by DNS
+ * asks. Text has libconfig's escapes, \xHH among them, but cannot have a zero byte, which is what
+ * hex is for.
  */
 #include "config/load_parts.h"
 

@@ -141,7 +141,9 @@ void clients_deny(struct keys *k, const config_setting_t *s, void *object)
 
 /* -------------------------------------------------------------------------------------- sources */
 
-/* The target by its words: in the VIP's pool without a @pool, the whole of it without a @backend. */
+/*
+ * The target by its words: in the VIP's pool without a @pool, the whole of it without a @backend.
+ */
 static bool find_target(struct keys *k, struct spot *spot, const char *pool, const char *backend,
 			struct model_target *target)
 {
@@ -405,7 +407,7 @@ void clients_sources_file(struct keys *k, const config_setting_t *s, void *objec
 			   errno == EINVAL ? "not a regular file" : strerror(errno));
 }
 
-/* ------------------------------------------------------------------------------------- the whole */
+/* ------------------------------------------------------------------------------------ the whole */
 
 static bool has_prefix(const struct keyset *prefixes, const struct addr_prefix *wanted)
 {

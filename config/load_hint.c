@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers of backends in hints. A number is of one address and an address has one number, in whatever
- * pools: helpers on the backends know nothing of pools.
+ * Numbers of backends in hints. A number is of one address and an address has one number, in
+ * whatever pools: helpers on the backends know nothing of pools.
  */
 #include "config/load_parts.h"
 

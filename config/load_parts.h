@@ -112,8 +112,8 @@ void check_udp_finish(struct keys *k, const config_setting_t *s);
 void load_check_vip(struct keys *k, const config_setting_t *s, const struct model_vip *vip);
 
 /*
- * The owner of @key; NULL: from now on that is @backend, by the setting @s, or there is no memory, which
- * k->err says.
+ * The owner of @key; NULL: from now on that is @backend, by the setting @s, or there is no memory,
+ * which k->err says.
  */
 const struct owner *load_owner(struct keys *k, struct owners *owners, const void *key,
 			       const struct model_backend *backend, const config_setting_t *s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pools: their backends and tunnel; their check is in load_check.c. What is kept of them lets VIPs find pools and backends
- * by name, and tells whose a server id is.
+ * Pools: their backends and tunnel; their check is in load_check.c. What is kept of them lets VIPs
+ * find pools and backends by name, and tells whose a server id is.
  */
 #include "config/load_parts.h"
 

@@ -348,7 +348,9 @@ extern const char *const model_tunnel_names[MODEL_TUNNEL_MAX];
 extern const char *const model_check_names[MODEL_CHECK_MAX];
 extern const char *const model_via_names[MODEL_VIA_MAX];
 
-/* Words of the config language and of the control protocol: "active", "native", "tcp"; never NULL. */
+/*
+ * Words of the config language and of the control protocol: "active", "native", "tcp"; never NULL.
+ */
 const char *model_state_name(enum model_state state);
 const char *model_mode_name(enum model_mode mode);
 const char *model_protocol_name(uint8_t protocol);

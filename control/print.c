@@ -1,39 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Documents come from a daemon that may be older or newer, so nothing is taken for granted: what
- * is missing or of another type is "-". Tables leave out what only tools need (ids, MAC
- * addresses); -j has everything.
+ * What is configured, what is counted, and what an order changed. Tables leave out what only tools
+ * need (ids, MAC addresses); -j has everything.
  */
 #include "control/print.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "config/cleanup.h"
 #include "control/outcome.h"
-#include "control/table.h"
-
-#define COLUMNS(t) (t), sizeof(t) / sizeof((t)[0])
-
-/* Room for any cell made of several values. */
-#define CELL_MAX 96
-
-/* The string at @key, or "-". */
-static const char *text_at(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "-";
-}
-
-/* The number at @key, or -1 if there is none. */
-static json_int_t number_at(const json_t *object, const char *key)
-{
-	const json_t *number = json_object_get(object, key);
-
-	return json_is_integer(number) ? json_integer_value(number) : -1;
-}
+#include "control/print_parts.h"
 
 static bool is_text(const json_t *object, const char *key, const char *text)
 {
@@ -96,27 +73,17 @@ static void add_bytes(struct table *t, const json_t *object, const char *key)
 	table_add(t, "%s", print_bytes(text, number_at(object, key)));
 }
 
-/* A number that names something or that the operator wrote, in full: an id, a weight. */
-static void add_number(struct table *t, const json_t *object, const char *key)
-{
-	json_int_t n = number_at(object, key);
-
-	if (n < 0)
-		table_add(t, "-");
-	else
-		table_add(t, "%" JSON_INTEGER_FORMAT, n);
-}
-
 /* "1 backend", "2 backends", "- backends". */
-static const char *counted(char text[CELL_MAX], const json_t *object, const char *key,
+static const char *counted(char text[PRINT_CELL_MAX], const json_t *object, const char *key,
 			   const char *one, const char *more)
 {
 	json_int_t n = number_at(object, key);
 
 	if (n < 0)
-		snprintf(text, CELL_MAX, "- %s", more);
+		snprintf(text, PRINT_CELL_MAX, "- %s", more);
 	else
-		snprintf(text, CELL_MAX, "%" JSON_INTEGER_FORMAT " %s", n, n == 1 ? one : more);
+		snprintf(text, PRINT_CELL_MAX, "%" JSON_INTEGER_FORMAT " %s", n,
+			 n == 1 ? one : more);
 	return text;
 }
 
@@ -145,31 +112,20 @@ int print_json_line(FILE *out, const json_t *document, bool all)
 /* ------------------------------------------------------------------------------------- status */
 
 /* "45 s", "3 min", "2 h 5 min", "7 d 3 h". */
-static const char *duration(char text[CELL_MAX], json_int_t s)
+static const char *duration(char text[PRINT_CELL_MAX], json_int_t s)
 {
 	long long n = s;
 
 	if (n < 0)
-		snprintf(text, CELL_MAX, "-");
+		snprintf(text, PRINT_CELL_MAX, "-");
 	else if (n < 60)
-		snprintf(text, CELL_MAX, "%lld s", n);
+		snprintf(text, PRINT_CELL_MAX, "%lld s", n);
 	else if (n < 3600)
-		snprintf(text, CELL_MAX, "%lld min", n / 60);
+		snprintf(text, PRINT_CELL_MAX, "%lld min", n / 60);
 	else if (n < 86400)
-		snprintf(text, CELL_MAX, "%lld h %lld min", n / 3600, n / 60 % 60);
+		snprintf(text, PRINT_CELL_MAX, "%lld h %lld min", n / 3600, n / 60 % 60);
 	else
-		snprintf(text, CELL_MAX, "%lld d %lld h", n / 86400, n / 3600 % 24);
-	return text;
-}
-
-/* Seconds since the epoch as local time. */
-static const char *moment(char text[CELL_MAX], json_int_t s)
-{
-	time_t t = s;
-	struct tm tm;
-
-	if (s < 0 || !localtime_r(&t, &tm) || !strftime(text, CELL_MAX, "%F %T", &tm))
-		snprintf(text, CELL_MAX, "-");
+		snprintf(text, PRINT_CELL_MAX, "%lld d %lld h", n / 86400, n / 3600 % 24);
 	return text;
 }
 
@@ -180,7 +136,7 @@ static void add_status(struct table *t, const json_t *doc)
 	json_int_t down = number_at(doc, "down_backends");
 	json_int_t moving = number_at(doc, "moving_vips");
 	const json_t *vip;
-	char cell[CELL_MAX];
+	char cell[PRINT_CELL_MAX];
 	size_t i;
 
 	table_add(t, "sluiced");
@@ -419,7 +375,6 @@ int print_backends(FILE *out, const json_t *document, bool all)
 
 /* ----------------------------------------------------------------------------------- counters */
 
-/* The counters of one object, under a heading. */
 /* What the name of an outcome or an event means. */
 static const char *counter_text(const char *name)
 {
@@ -474,7 +429,7 @@ int print_counters(FILE *out, const json_t *document, bool all)
 	err = print_outcomes(out, "total", json_object_get(document, "total"),
 			     json_object_get(document, "events"), all);
 	json_array_foreach (json_object_get(document, "vips"), i, vip) {
-		char heading[CELL_MAX];
+		char heading[PRINT_CELL_MAX];
 
 		if (err)
 			return err;
@@ -491,7 +446,7 @@ int print_changed(FILE *out, const json_t *document, bool all)
 		{"BACKEND", false}, {"POOL", false}, {"STATE", false}, {"WEIGHT", true}};
 	_cleanup_(table_freep) struct table *t = table_new(COLUMNS(columns));
 	const json_t *backend;
-	char slots[CELL_MAX];
+	char slots[PRINT_CELL_MAX];
 	size_t i;
 	int err;
 
@@ -515,7 +470,7 @@ int print_changed(FILE *out, const json_t *document, bool all)
 int print_reload(FILE *out, const json_t *document, bool all)
 {
 	const json_t *changes = json_object_get(document, "changes");
-	char vips[CELL_MAX], backends[CELL_MAX], slots[CELL_MAX];
+	char vips[PRINT_CELL_MAX], backends[PRINT_CELL_MAX], slots[PRINT_CELL_MAX];
 	const json_t *change;
 	size_t i;
 
@@ -530,123 +485,5 @@ int print_reload(FILE *out, const json_t *document, bool all)
 	fprintf(out, "%s, %s, %s written\n", counted(vips, document, "vips", "VIP", "VIPs"),
 		counted(backends, document, "backends", "backend", "backends"),
 		counted(slots, document, "slots_written", "ring slot", "ring slots"));
-	return 0;
-}
-
-/* ---------------------------------------------------------------------------- rings and their flows */
-
-/* A share of one as percent with one decimal. */
-static void add_share(struct table *t, const json_t *object)
-{
-	table_add(t, "%.1f %%", 100.0 * json_real_value(json_object_get(object, "share")));
-}
-
-int print_ring(FILE *out, const json_t *document, bool all)
-{
-	static const struct table_column columns[] = {
-		{"OWNER", false}, {"POOL", false}, {"STATE", false}, {"WEIGHT", true},
-		{"SLOTS", true},  {"SHARE", true}, {"OLD", true},
-	};
-	_cleanup_(table_freep) struct table *t = table_new(COLUMNS(columns));
-	bool moving = json_is_true(json_object_get(document, "moving"));
-	const json_t *owner, *line;
-	char text[CELL_MAX];
-	size_t i;
-
-	(void)all;
-	if (!t)
-		return -ENOMEM;
-	json_array_foreach (json_object_get(document, "owners"), i, owner) {
-		table_add(t, "%s", text_at(owner, "name"));
-		table_add(t, "%s", text_at(owner, "pool"));
-		table_add(t, "%s", text_at(owner, "state"));
-		add_number(t, owner, "weight");
-		add_number(t, owner, "slots");
-		add_share(t, owner);
-		add_number(t, owner, "old_slots");
-	}
-	fprintf(out, "vip %s: %" JSON_INTEGER_FORMAT " slots, digest %s\n",
-		text_at(document, "vip"), number_at(document, "ring_size"),
-		text_at(document, "digest"));
-	if (moving)
-		fprintf(out,
-			"moving: %" JSON_INTEGER_FORMAT
-			" slots also have an old owner, settles by %s\n",
-			number_at(document, "moving_slots"),
-			moment(text, number_at(document, "settles_by")));
-	json_array_foreach (json_object_get(document, "why"), i, line)
-		fprintf(out, "  %s\n", json_string_value(line));
-	if (json_object_get(document, "left_until"))
-		fprintf(out, "  who left keeps its flows until %s\n",
-			moment(text, number_at(document, "left_until")));
-	return table_print(t, out, 0);
-}
-
-int print_digest(FILE *out, const json_t *document, bool all)
-{
-	static const struct table_column columns[] = {{"VIP", false}, {"DIGEST", false}};
-	_cleanup_(table_freep) struct table *t = table_new(COLUMNS(columns));
-	const json_t *vip;
-	size_t i;
-
-	(void)all;
-	if (!t)
-		return -ENOMEM;
-	json_array_foreach (json_object_get(document, "vips"), i, vip) {
-		table_add(t, "%s", text_at(vip, "name"));
-		table_add(t, "%s", text_at(vip, "digest"));
-	}
-	table_add(t, "all");
-	table_add(t, "%s", text_at(document, "all"));
-	return table_print(t, out, 0);
-}
-
-int print_flows(FILE *out, const json_t *document, bool all)
-{
-	static const struct table_column columns[] = {
-		{"BACKEND", false}, {"POOL", false}, {"FLOWS", true}};
-	_cleanup_(table_freep) struct table *t = table_new(COLUMNS(columns));
-	const json_t *backend;
-	size_t i;
-
-	(void)all;
-	if (!t)
-		return -ENOMEM;
-	if (json_object_get(document, "purged")) {
-		fprintf(out, "%" JSON_INTEGER_FORMAT " flows forgotten\n",
-			number_at(document, "purged"));
-		return 0;
-	}
-	json_array_foreach (json_object_get(document, "backends"), i, backend) {
-		table_add(t, "%s", text_at(backend, "name"));
-		table_add(t, "%s", text_at(backend, "pool"));
-		add_number(t, backend, "flows");
-	}
-	fprintf(out,
-		"room for %" JSON_INTEGER_FORMAT ", known: %" JSON_INTEGER_FORMAT
-		" established, %" JSON_INTEGER_FORMAT " handshakes\n",
-		number_at(document, "size"), number_at(document, "established"),
-		number_at(document, "handshakes"));
-	return json_array_size(json_object_get(document, "backends")) ? table_print(t, out, 0) : 0;
-}
-
-int print_settle(FILE *out, const json_t *document, bool all)
-{
-	(void)all;
-	fprintf(out, "settled, %" JSON_INTEGER_FORMAT " ring slots written\n",
-		number_at(document, "slots_written"));
-	return 0;
-}
-
-int print_event(FILE *out, const json_t *document, bool all)
-{
-	time_t at = (time_t)number_at(document, "time");
-	char text[32] = "";
-	struct tm tm;
-
-	(void)all;
-	if (localtime_r(&at, &tm))
-		strftime(text, sizeof(text), "%F %T", &tm);
-	fprintf(out, "%s  %s\n", text, text_at(document, "text"));
 	return 0;
 }

@@ -1,29 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the checks found: a line a stream, and below it the last results where one backend was asked for.
+ * What the checks found: a line a stream, and below it the last results where one backend was asked
+ * for; and news, as they come.
  */
 #include "control/print.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "config/cleanup.h"
-#include "control/table.h"
+#include "control/print_parts.h"
 
 #define RESULTS_OF 4 /* streams; where there are more, their results are left out */
-
-static const char *text_at(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "-";
-}
-
-static json_int_t number_at(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
 
 /* "tcp 198.18.0.80:80 in the tunnel" */
 static void add_target(struct table *t, const json_t *stream)
@@ -41,7 +29,7 @@ static void add_state(struct table *t, const json_t *stream)
 {
 	json_int_t count = number_at(stream, "count");
 
-	if (count)
+	if (count > 0)
 		table_add(t, "%s, %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " against",
 			  text_at(stream, "state"), count, number_at(stream, "of"));
 	else
@@ -51,21 +39,21 @@ static void add_state(struct table *t, const json_t *stream)
 static void add_since(struct table *t, const json_t *stream)
 {
 	json_int_t since = number_at(stream, "since");
-	time_t at = (time_t)since;
-	char text[32] = "-";
-	struct tm tm;
+	char text[PRINT_CELL_MAX];
 
-	if (since && localtime_r(&at, &tm))
-		strftime(text, sizeof(text), "%F %T", &tm);
-	table_add(t, "%s", text);
+	table_add(t, "%s", moment(text, since ? since : -1));
 }
 
 static void add_next(struct table *t, const json_t *stream)
 {
+	json_int_t next_ms = number_at(stream, "next_ms");
+
 	if (json_is_true(json_object_get(stream, "running")))
 		table_add(t, "now");
+	else if (next_ms < 0)
+		table_add(t, "-");
 	else
-		table_add(t, "%.1f s", (double)number_at(stream, "next_ms") / 1000);
+		table_add(t, "%.1f s", (double)next_ms / 1000);
 }
 
 static int print_table(FILE *out, const json_t *streams)
@@ -73,8 +61,7 @@ static int print_table(FILE *out, const json_t *streams)
 	static const struct table_column columns[] = {{"BACKEND", false}, {"CHECK", false},
 						      {"STATE", false},   {"SINCE", false},
 						      {"NEXT", true},     {"LAST RESULT", false}};
-	_cleanup_(table_freep) struct table *t =
-		table_new(columns, sizeof(columns) / sizeof(*columns));
+	_cleanup_(table_freep) struct table *t = table_new(COLUMNS(columns));
 	const json_t *stream;
 	size_t i;
 
@@ -121,5 +108,15 @@ int print_health(FILE *out, const json_t *document, bool all)
 		return err;
 	json_array_foreach (streams, i, stream)
 		print_results(out, stream);
+	return 0;
+}
+
+int print_event(FILE *out, const json_t *document, bool all)
+{
+	char text[PRINT_CELL_MAX];
+
+	(void)all;
+	fprintf(out, "%s  %s\n", moment(text, number_at(document, "time")),
+		text_at(document, "text"));
 	return 0;
 }

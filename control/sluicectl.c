@@ -100,7 +100,7 @@ static const struct option long_options[] = {
 	{"version", no_argument, NULL, 'V'},    {0},
 };
 
-/* ------------------------------------------------------------------------------ talking to sluiced */
+/* --------------------------------------------------------------------------- talking to sluiced */
 
 static void report(const struct diag *diag)
 {
@@ -166,7 +166,10 @@ static int run_backend(const struct command *command, const struct options *opti
 	return args ? ask(command, options, args) : EXIT_FAILURE;
 }
 
-/* How many live flows the backend has, by the `flows` document, and whether it is given time for them. */
+/*
+ * How many live flows the backend has, by the `flows` document, and whether it is given time for
+ * them.
+ */
 static json_int_t count_flows(const json_t *document, const char *backend, const char *pool,
 			      bool *leaving)
 {
@@ -314,7 +317,7 @@ static int run_weight(const struct command *command, const struct options *optio
 	return ask(command, options, args);
 }
 
-/* --------------------------------------------------------------------------------- the command line */
+/* ----------------------------------------------------------------------------- the command line */
 
 static void print_usage(FILE *out)
 {

@@ -27,7 +27,7 @@ static int each_pool_of_vips(const struct model *model, each_fn *fn, void *ctx)
 	return err;
 }
 
-/* ---------------------------------------------------------------------------------------- wishes */
+/* --------------------------------------------------------------------------------------- wishes */
 
 struct asking {
 	const struct advice *advice;
@@ -100,11 +100,13 @@ int advice_wishes(struct wishes *out, const struct advice *advice, const struct 
 	return 0;
 }
 
-/* ---------------------------------------------------------------------------------------- health */
+/* --------------------------------------------------------------------------------------- health */
 
 static bool is_recent(const struct advice *a, const struct health_view *view)
 {
-	/* What became known in the daemon's first moments, and has not turned since, was so before. */
+	/*
+	 * What became known in the daemon's first moments, and has not turned since, was so before.
+	 */
 	bool turned = view->before_s || view->late || view->since > a->grace;
 
 	return view->known && turned && a->now - view->since < a->settle_s;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What checks say, as the rest of the daemon takes it: whether a VIP may use a backend, since when, and
- * what agents and slow starts ask for as if it were wished. An operator's wish goes before.
+ * What checks say, as the rest of the daemon takes it: whether a VIP may use a backend, since when,
+ * and what agents and slow starts ask for as if it were wished. An operator's wish goes before.
  */
 #ifndef SLUICE_DAEMON_ADVICE_H
 #define SLUICE_DAEMON_ADVICE_H
@@ -29,8 +29,8 @@ struct desired_health advice_health(const void *advice, const struct model_vip *
 				    const struct model_backend *backend);
 
 /*
- * When some backend of @model stops to be recent, or the grace ends: the desired state is another one
- * from then on. Seconds since the epoch; INT64_MAX: never.
+ * When some backend of @model stops to be recent, or the grace ends: the desired state is another
+ * one from then on. Seconds since the epoch; INT64_MAX: never.
  */
 int64_t advice_next(const struct advice *advice, const struct model *model);
 

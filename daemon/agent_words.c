@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A table of words, percentages, and the reason after "#". Words about the server ("up", "down") make
- * the result, words about its use ("drain") the wish; an agent that says only how much it wants, or
- * what is to be done with it, lives.
+ * A table of words, percentages, and the reason after "#". Words about the server ("up", "down")
+ * make the result, words about its use ("drain") the wish; an agent that says only how much it
+ * wants, or what is to be done with it, lives.
  */
 #include "daemon/agent_words.h"
 

@@ -8,10 +8,10 @@
 #include "daemon/probe.h"
 
 /*
- * Reads a line such as "75%", "up", "drain" or "down 50% # disk full" into @report: result, reason, wish
- * and weight_percent; its duration stays. What follows a "#" is for people. Case does not count; words
- * are apart by spaces, tabs and commas; of words that contradict each other the last one counts.
- * "maxconn:N" is passed over. A line with any other word, or without one, is a failure.
+ * Reads a line such as "75%", "up", "drain" or "down 50% # disk full" into @report: result, reason,
+ * wish and weight_percent; its duration stays. What follows a "#" is for people. Case does not
+ * count; words are apart by spaces, tabs and commas; of words that contradict each other the last
+ * one counts. "maxconn:N" is passed over. A line with any other word, or without one, is a failure.
  */
 void agent_words_read(struct probe_report *report, const char *line);
 

@@ -13,7 +13,7 @@
 #include "daemon/datapath_impl.h"
 #include "daemon/flow_table.h"
 
-/* --------------------------------------------------------------------------------------- reading */
+/* -------------------------------------------------------------------------------------- reading */
 
 /* For struct running: the large maps, when they are asked for. */
 static int read_large(struct running *running, enum map_id map)
@@ -83,7 +83,7 @@ void running_fini(struct running *running)
 	*running = (struct running){0};
 }
 
-/* --------------------------------------------------------------------------------------- writing */
+/* -------------------------------------------------------------------------------------- writing */
 
 struct old_slot {
 	uint32_t at; /* counted from the maps' beginning */

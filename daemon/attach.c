@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program that is alone is held by a BPF link, pinned as PIN_DIR/link-IFNAME. A BPF file system takes
- * no dot in a name, so ":" stands for it, which no interface has in its name.
+ * A program that is alone is held by a BPF link, pinned as PIN_DIR/link-IFNAME. A BPF file system
+ * takes no dot in a name, so ":" stands for it, which no interface has in its name.
  *
  * What the dispatcher calls is pinned by libxdp, in a place of its own. Which of those programs are
- * ours is told by the maps that they use: those pinned in PIN_DIR. So nothing can be left behind that
- * no one knows of, whenever a daemon dies.
+ * ours is told by the maps that they use: those pinned in PIN_DIR. So nothing can be left behind
+ * that no one knows of, whenever a daemon dies.
  */
 #include "daemon/attach.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program onto a port, and off it. Two ways: beside other XDP programs through libxdp's
- * dispatcher, where the kernel allows that; else alone, by a BPF link. Either way the attachment
- * is pinned and outlives the daemon, and a newer program replaces an older one at once. @pin_dir, with
+ * dispatcher, where the kernel allows that; else alone, by a BPF link. Either way the attachment is
+ * pinned and outlives the daemon, and a newer program replaces an older one at once. @pin_dir, with
  * the daemon's maps, says what is ours.
  */
 #ifndef SLUICE_DAEMON_ATTACH_H

@@ -9,6 +9,7 @@
 #include "daemon/log.h"
 #include "daemon/report.h"
 #include "daemon/report_flows.h"
+#include "daemon/report_rings.h"
 
 struct command {
 	const char *name;
@@ -78,7 +79,10 @@ static json_t *run_order(const struct command *command, struct engine *engine, c
 	return report_ordered(&view, backend, pool, result.slots);
 }
 
-/* The VIP that argument "vip" names, in @out (NULL: it is not given, and need not be). false: refused. */
+/*
+ * The VIP that argument "vip" names, in @out (NULL: it is not given, and need not be). false:
+ * refused.
+ */
 static bool vip_argument(struct engine *engine, const json_t *args, bool required, const char **out,
 			 struct diag *diag)
 {

@@ -2,8 +2,8 @@
 /*
  * One program with its maps, pinned and attached. Opening and growing are the same act: load a
  * program that goes on with the old maps, pin, switch the ports to it. At the first start there is
- * nothing old, later the old is what is pinned, when growing it is our own. Carrying plans out is in
- * daemon/apply.c.
+ * nothing old, later the old is what is pinned, when growing it is our own. Carrying plans out is
+ * in daemon/apply.c.
  */
 #include "daemon/datapath.h"
 
@@ -114,8 +114,8 @@ static void take_port_over(void *ctx, const char *ifname)
 }
 
 /*
- * The way back: the program before goes on. @before is NULL when a daemon that is gone left it: only
- * the pin is there, which is good for ports that are alone.
+ * The way back: the program before goes on. @before is NULL when a daemon that is gone left it:
+ * only the pin is there, which is good for ports that are alone.
  */
 static void give_ports_back(struct datapath *dp, struct datapath *before)
 {

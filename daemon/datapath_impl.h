@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What datapath.c (life of the program and its pins) and apply.c (content of the maps) share; for no
- * one else.
+ * What datapath.c (life of the program and its pins) and apply.c (content of the maps) share; for
+ * no one else.
  */
 #ifndef SLUICE_DAEMON_DATAPATH_IMPL_H
 #define SLUICE_DAEMON_DATAPATH_IMPL_H

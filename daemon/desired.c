@@ -37,7 +37,9 @@ const char *desired_source_name(bool wished, bool advised)
 	return !wished ? "config" : advised ? "check" : "operator";
 }
 
-/* The port with a gateway_mac that packets on @ifindex leave by; without a route, the first such. */
+/*
+ * The port with a gateway_mac that packets on @ifindex leave by; without a route, the first such.
+ */
 static ssize_t find_static_port(const struct desired_input *in, unsigned int ifindex)
 {
 	for (size_t i = 0; i < in->model->n_interfaces; i++)
@@ -134,7 +136,7 @@ static void fill_backend(struct desired_backend *b, const struct desired_input *
 	set_way(b, in);
 }
 
-/* ---------------------------------------------------------------------------- backends that leave */
+/* -------------------------------------------------------------------------- backends that leave */
 
 struct place {
 	char pool[SLUICE_NAME_MAX];
@@ -222,7 +224,7 @@ static int add_all_leaving(struct desired *d, const struct desired_input *in)
 	return err;
 }
 
-/* ---------------------------------------------------------------------------------------- health */
+/* --------------------------------------------------------------------------------------- health */
 
 /* A backend that takes new flows is a member of the new generation. */
 static bool is_member(const struct desired_backend *b)
@@ -231,9 +233,9 @@ static bool is_member(const struct desired_backend *b)
 }
 
 /*
- * Where too little of the weight is up, all that are not out are used: the checks may be wrong. Those that
- * drain keep their flows. New ones that have not answered yet are no sign of that, and wait, unless there
- * is nobody else.
+ * Where too little of the weight is up, all that are not out are used: the checks may be wrong.
+ * Those that drain keep their flows. New ones that have not answered yet are no sign of that, and
+ * wait, unless there is nobody else.
  */
 static void use_all_in_panic(struct owners *o, const struct desired *d,
 			     const struct model_pool *pool)
@@ -303,7 +305,7 @@ static void stop_those_down(struct desired *d)
 			d->backends[i].record.flags &= (uint8_t)~SLUICE_BACKEND_SERVING;
 }
 
-/* ----------------------------------------------------------------------------------------- rings */
+/* ---------------------------------------------------------------------------------------- rings */
 
 /*
  * Where nobody fails over, the first rank is all there is to know: without health checks, and in a

@@ -59,7 +59,9 @@ enum desired_way {
 	DESIRED_WAY_MAX,
 };
 
-/* Stands for what a backend had in a model that is gone. Names are borrowed from the generations. */
+/*
+ * Stands for what a backend had in a model that is gone. Names are borrowed from the generations.
+ */
 struct desired_leaving {
 	struct model_pool pool;
 	struct model_backend backend;

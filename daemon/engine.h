@@ -47,13 +47,17 @@ struct engine_result {
 };
 
 /*
- * Reads the config file anew and brings it into force. Backends that it has no more keep their flows for
- * settle_s, or, with @at_once, lose them. 0, or -errno with messages; then all is as before.
+ * Reads the config file anew and brings it into force. Backends that it has no more keep their
+ * flows for settle_s, or, with @at_once, lose them. 0, or -errno with messages; then all is as
+ * before.
  */
 int engine_reload(struct engine *engine, bool at_once, struct engine_result *result,
 		  struct diag *diag);
 
-/* News for people and programs: @text, and where it is about a backend's health, @health; else NULL. */
+/*
+ * News for people and programs: @text, and where it is about a backend's health, @health; else
+ * NULL.
+ */
 typedef void engine_event_fn(void *ctx, const char *text, const struct health_event *health);
 
 /* @fn is told of all that changes from now on. */
@@ -76,8 +80,8 @@ int engine_order(struct engine *engine, enum engine_order order, const char *bac
 		 struct diag *diag);
 
 /*
- * Ends the move of the VIP named @vip (NULL: of all): its old generation is forgotten now. 0, or -errno
- * with a message (-ENOENT: no such VIP).
+ * Ends the move of the VIP named @vip (NULL: of all): its old generation is forgotten now. 0, or
+ * -errno with a message (-ENOENT: no such VIP).
  */
 int engine_settle(struct engine *engine, const char *vip, struct engine_result *result,
 		  struct diag *diag);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Time in an entry is 16 bits of ticks of the monotonic clock; the program forgets what is older than
- * the ages in its settings, and so do we: established TCP connections have one of their own, until
- * the client closes.
+ * Time in an entry is 16 bits of ticks of the monotonic clock; the program forgets what is older
+ * than the ages in its settings, and so do we: established TCP connections have one of their own,
+ * until the client closes.
  */
 #include <time.h>
 

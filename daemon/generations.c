@@ -193,8 +193,8 @@ struct origin {
 };
 
 /*
- * The generation of the backends in a state that @is_member says yes to; @before: with the weights that they
- * had. 0 or -ENOMEM.
+ * The generation of the backends in a state that @is_member says yes to; @before: with the weights
+ * that they had. 0 or -ENOMEM.
  */
 static int select_members(struct generation *out, const struct declarations *d,
 			  const struct origin *o, bool (*is_member)(enum model_state state),
@@ -237,8 +237,8 @@ static bool has_member(const struct generation *g, const struct generation_membe
 }
 
 /*
- * Adds to @g, which has room, the members of @from that neither it nor @now has, without weight: they
- * own no slot of it, but have flows that began in between.
+ * Adds to @g, which has room, the members of @from that neither it nor @now has, without weight:
+ * they own no slot of it, but have flows that began in between.
  */
 static void add_passed(struct generation *g, const struct generation *from,
 		       const struct generation *now)
@@ -268,8 +268,8 @@ static const struct declared *find_declared(const struct declarations *d,
 }
 
 /*
- * A copy of @from, and of those that were members since and are no more, in which the backends that the
- * VIP still has go by their present names. @before: NULL, or the move that goes on.
+ * A copy of @from, and of those that were members since and are no more, in which the backends that
+ * the VIP still has go by their present names. @before: NULL, or the move that goes on.
  */
 static int keep_old(struct generation *out, const struct declarations *d, const struct origin *o,
 		    const struct generation *from, const struct generation_vip *before,

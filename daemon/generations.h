@@ -3,7 +3,8 @@
  * What each VIP's ring is declared to be, and what it was before, until flows have settled. A VIP's
  * generation is its ring's parameters with the members that take new flows and their weights. When
  * it becomes another one, the old one is kept beside it: flows that began under it belong to its
- * owners. Until that change has settled, further changes keep the old generation that it began from.
+ * owners. Until that change has settled, further changes keep the old generation that it began
+ * from.
  *
  * Pure, but for reading and writing STATE_DIR/generations.json (generations_file.c), which carries
  * this over a restart.
@@ -51,7 +52,9 @@ struct generation {
 	size_t n_members;
 };
 
-/* A ring that clients of a VIP are sent to: the VIP's own, or the one of a pool in its `sources`. */
+/*
+ * A ring that clients of a VIP are sent to: the VIP's own, or the one of a pool in its `sources`.
+ */
 struct generation_vip {
 	char *vip;  /* name */
 	char *pool; /* name of the pool that `sources` name; "": the VIP's own ring */
@@ -92,10 +95,11 @@ void generation_fini(struct generation *generation);
 void generation_vip_fini(struct generation_vip *vip);
 
 /*
- * The generations for @model and @wishes, following from @before. @now: seconds since the epoch. A VIP
- * that was not there before moves from what the states declare: active and draining members were
- * there, filling ones were not. In a move that has not settled, times only grow. Those who left and
- * whose time is over are gone. @before is not changed. 0 with @out for generations_fini(), or -ENOMEM.
+ * The generations for @model and @wishes, following from @before. @now: seconds since the epoch. A
+ * VIP that was not there before moves from what the states declare: active and draining members
+ * were there, filling ones were not. In a move that has not settled, times only grow. Those who
+ * left and whose time is over are gone. @before is not changed. 0 with @out for generations_fini(),
+ * or -ENOMEM.
  */
 int generations_next(struct generations *out, const struct generations *before,
 		     const struct model *model, const struct wishes *wishes, int64_t now);
@@ -115,14 +119,21 @@ bool generations_settle_those(struct generations *generations, generations_settl
 			      void *ctx);
 
 /*
- * Ends the moves of the VIP named @vip, or all that are at their limit (@vip NULL). true: some ended.
+ * Ends the moves of the VIP named @vip, or all that are at their limit (@vip NULL). true: some
+ * ended.
  */
 bool generations_settle(struct generations *generations, const char *vip, int64_t now);
 
-/* The clock was set by so many seconds, back if negative: all moves go on as long as they would have. */
+/*
+ * The clock was set by so many seconds, back if negative: all moves go on as long as they would
+ * have.
+ */
 void generations_shift(struct generations *generations, int64_t by);
 
-/* When the next one reaches its limit or loses those who left, seconds since the epoch; INT64_MAX: never. */
+/*
+ * When the next one reaches its limit or loses those who left, seconds since the epoch; INT64_MAX:
+ * never.
+ */
 int64_t generations_next_limit(const struct generations *generations);
 
 /* How many rings' last change has not settled. */
@@ -136,8 +147,8 @@ struct generation_vip *generations_find(const struct generations *generations, c
 					const char *pool);
 
 /*
- * Reads or writes STATE_DIR/generations.json, as wishes_load() and wishes_save() do: a missing file is
- * an empty list.
+ * Reads or writes STATE_DIR/generations.json, as wishes_load() and wishes_save() do: a missing file
+ * is an empty list.
  */
 int generations_load(struct generations *out, const char *state_dir, struct diag *diag);
 int generations_save(const struct generations *generations, const char *state_dir,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What follows from a result: a judgement and, when that changes something, one line of log, one event,
- * one count, and after a moment one call for all changes of that moment. What has to be done at some time
- * (probes, steps of slow starts, the call, writing the states) is done by one timer.
+ * What follows from a result: a judgement and, when that changes something, one line of log, one
+ * event, one count, and after a moment one call for all changes of that moment. What has to be done
+ * at some time (probes, steps of slow starts, the call, writing the states) is done by one timer.
  */
 #include "daemon/health.h"
 
@@ -88,7 +88,10 @@ say_change(struct stream *stream, enum log_level level, const char *from, const 
 						      .duration_us = report->duration_us});
 }
 
-/* That a probe could not be made, and that it could again: one line each, and not for thousands at a time. */
+/*
+ * That a probe could not be made, and that it could again: one line each, and not for thousands at
+ * a time.
+ */
 static void say_own_error(struct stream *stream, const struct probe_report *report)
 {
 	struct health *h = stream->health;
@@ -247,11 +250,11 @@ void health_take(struct stream *stream, const struct probe_report *report)
 		take_weight(stream, report);
 }
 
-/* ----------------------------------------------------------------------------------- slow starts */
+/* ---------------------------------------------------------------------------------- slow starts */
 
 /*
- * The percentage of its weight that @stream has now by a slow start of @slow_start_s: a fifth at once, and
- * one more with each quarter of the time.
+ * The percentage of its weight that @stream has now by a slow start of @slow_start_s: a fifth at
+ * once, and one more with each quarter of the time.
  */
 static unsigned int slow_percent(const struct stream *stream, unsigned int slow_start_s,
 				 uint64_t now_us)
@@ -359,7 +362,10 @@ static void end_saving(struct health *h)
 		note_unsaved(h);
 }
 
-/* Thousands of states take long, and a disk any time: some of them in each turn, without waiting for it. */
+/*
+ * Thousands of states take long, and a disk any time: some of them in each turn, without waiting
+ * for it.
+ */
 static void save_some(struct health *h)
 {
 	_cleanup_(diag_fini) struct diag diag = {0};
@@ -450,7 +456,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 	return 0;
 }
 
-/* ---------------------------------------------------------------------------------- life and death */
+/* ------------------------------------------------------------------------------- life and death */
 
 uint64_t health_now_us(void)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The health of all backends: which probes there are, when each is made, and what the backends are by
- * the results. One stream of probes for each distinct target and parameters, however many VIPs use it.
+ * The health of all backends: which probes there are, when each is made, and what the backends are
+ * by the results. One stream of probes for each distinct target and parameters, however many VIPs
+ * use it.
  */
 #ifndef SLUICE_DAEMON_HEALTH_H
 #define SLUICE_DAEMON_HEALTH_H
@@ -59,28 +60,32 @@ struct health_view {
 int health_new(struct health **out, sd_event *event, const char *state_dir,
 	       health_changed_fn *changed, health_mark_fn *mark, void *ctx, struct diag *diag);
 
-/* From now on @fn is told of each change; NULL: nobody is. May be called from the event loop only. */
+/*
+ * From now on @fn is told of each change; NULL: nobody is. May be called from the event loop only.
+ */
 void health_watch(struct health *health, health_event_fn *fn, void *ctx);
 
 /*
  * Makes the streams those of @model, which must live until the next call: streams that are there
- * already go on with their state. Backends that are disabled, by the config or by a wish (@wishes may be
- * NULL, and is not kept), are not probed. Those that are new begin down, not known, but for what was
- * known of the same backend of the same VIP: before the restart, by another check, or that it served
- * without any. 0 or -ENOMEM, and then all is as before. Does not call changed(): who calls this knows.
+ * already go on with their state. Backends that are disabled, by the config or by a wish (@wishes
+ * may be NULL, and is not kept), are not probed. Those that are new begin down, not known, but for
+ * what was known of the same backend of the same VIP: before the restart, by another check, or that
+ * it served without any. 0 or -ENOMEM, and then all is as before. Does not call changed(): who
+ * calls this knows.
  */
 int health_follow(struct health *health, const struct model *model, const struct wishes *wishes);
 
 /*
- * @backend of @pool as the VIP sees it; of VIP and pools of the model that is followed. One that is not
- * probed, since it is disabled, is down and not known.
+ * @backend of @pool as the VIP sees it; of VIP and pools of the model that is followed. One that is
+ * not probed, since it is disabled, is down and not known.
  */
 struct health_view health_of(const struct health *health, const struct model_vip *vip,
 			     const struct model_pool *pool, const struct model_backend *backend);
 
 /*
- * The document of "sluicectl health": each stream with its target, path, last results with durations,
- * state since, next probe, the VIPs it stands for. @backend: only that name's, or NULL. NULL: no memory.
+ * The document of "sluicectl health": each stream with its target, path, last results with
+ * durations, state since, next probe, the VIPs it stands for. @backend: only that name's, or NULL.
+ * NULL: no memory.
  */
 json_t *health_report(const struct health *health, const char *backend);
 

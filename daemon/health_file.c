@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * health.json: what is known of each stream. Its order is that of the streams. "before" (how
- * many seconds it was the other one before) is there only where it was seen to turn, "agent" and "weight"
- * where an agent asked for them:
+ * health.json: what is known of each stream. Its order is that of the streams. "before" (how many
+ * seconds it was the other one before) is there only where it was seen to turn, "agent" and
+ * "weight" where an agent asked for them:
  *
- *	{"version": 1, "backends": [
- *	  {"address": "198.18.1.13", "target": "198.18.0.80", "port": 80, "check": "1f00b5a38c6e2d94",
- *	   "up": true, "since": 1790000000, "before": 12, "reason": "tcp connected", "agent": "drain",
- *	   "weight": 50}
- *	]}
+ * {"version": 1, "backends": [
+ *   {"address": "198.18.1.13", "target": "198.18.0.80", "port": 80, "check": "1f00b5a38c6e2d94",
+ *    "up": true, "since": 1790000000, "before": 12, "reason": "tcp connected", "agent": "drain",
+ *    "weight": 50}
+ * ]}
  */
 #include "daemon/health_impl.h"
 

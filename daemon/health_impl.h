@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of health share, and its test: health.c has the judgement and what follows from it,
- * health_streams.c which streams there are, health_schedule.c when each is probed, health_file.c what
- * outlives the daemon, health_report.c what people see.
+ * What the parts of health share, and its test: health.c has the judgement and what follows from
+ * it, health_streams.c which streams there are, health_schedule.c when each is probed,
+ * health_file.c what outlives the daemon, health_report.c what people see.
  */
 #ifndef SLUICE_DAEMON_HEALTH_IMPL_H
 #define SLUICE_DAEMON_HEALTH_IMPL_H
@@ -179,7 +179,9 @@ int health_save_end(struct health *health, bool sync, struct diag *diag);
 /* health_file.c: gives up what was begun, if it was. */
 void health_save_stop(struct health *health);
 
-/* health_file.c: the state that was written for @key, or for the same with another check; or NULL. */
+/*
+ * health_file.c: the state that was written for @key, or for the same with another check; or NULL.
+ */
 const struct stream_state *health_remembered(const struct stream_memories *memories,
 					     const struct stream_key *key);
 void stream_memories_fini(struct stream_memories *memories);

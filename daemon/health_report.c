@@ -1,19 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The document of "sluicectl health":
- *
- *	{"streams": [
- *	  {"backend": "web-3", "pool": "web", "address": "198.18.1.13", "vips": ["www"],
- *	   "check": "tcp", "via": "tunnel", "target": "198.18.0.80", "port": 80,
- *	   "state": "down", "since": 1790000000, "reason": "tcp connect timed out after 1003 ms",
- *	   "count": 1, "of": 2, "next_ms": 312, "running": false, "weight_percent": 100, "agent": "ready",
- *	   "last": [{"result": "failure", "duration_us": 1003000, "at": 1790000003}, ...],
- *	   "probes": 7, "successes": 0, "failures": 7, "unknown": 0, "changes": 1}
- *	 ], "up": 12, "down": 1, "unknown": 0}
- *
- * "count" of "of" results in a row speak against the state; "next_ms" is null while a probe is under
- * way; "last" begins with the latest; "unknown" are those without any result, and of a stream the probes
- * that this host could not make.
+ * The document of "sluicectl health": the streams as they stand, each for all backends of VIPs that
+ * it speaks for. Its keys are listed in control/print.h.
  */
 #include "daemon/health_impl.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * When each stream is probed. All that wait are in a heap, so one timer is enough, for the first of
- * them. They come at a random place of their interval, and each later one is off by up to a tenth, so that
- * many never come together.
+ * them. They come at a random place of their interval, and each later one is off by up to a tenth,
+ * so that many never come together.
  */
 #include "daemon/health_impl.h"
 
@@ -77,15 +77,25 @@ void schedule_first(struct health *health, struct stream *stream, uint64_t now_u
 	stream->due_us = now_us + next_random(health) % (within_ms * MS);
 }
 
-/* From the start of the probe that has ended: 9 to 11 tenths of the interval. */
+/*
+ * 9 to 11 tenths of the interval from when the probe that has ended was due: those that a
+ * standstill made late together do not stay together. From its start, where it was very late. After
+ * the first one, somewhere in the interval.
+ */
 static void schedule_next(struct stream *stream)
 {
 	struct health *h = stream->health;
 	uint64_t interval_us =
 		(uint64_t)judge_interval_ms(&stream->state.judge, stream->check) * MS;
 
-	stream->due_us =
-		stream->start_us + interval_us * 9 / 10 + next_random(h) % (interval_us / 5 + 1);
+	uint64_t from_us = stream->start_us;
+
+	if (from_us - stream->due_us < interval_us / 2)
+		from_us = stream->due_us;
+	stream->due_us = from_us + interval_us * 9 / 10 + next_random(h) % (interval_us / 5 + 1);
+	/* the first ones came in a hurry, all at a start together */
+	if (stream->n_probes == 1)
+		stream->due_us = from_us + next_random(h) % interval_us;
 	schedule_push(&h->set.heap, stream);
 }
 
@@ -116,7 +126,7 @@ static bool begin(struct stream *stream, struct probe_report *report)
 
 	if (in_tunnel && !target.mark) {
 		snprintf(report->reason, sizeof(report->reason),
-			 "this host: there is no tunnel to it yet");
+			 "this host: there is no tunnel to it yet, or no next hop");
 		return false;
 	}
 	err = probe_start(&stream->probe, h->probes, &target, on_done, stream);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which streams there are. A new set of them is built beside the one in force, takes over the streams
- * that both have, and replaces it; when memory runs out, what is in force has not noticed. A stream that
- * is new looks for what was known of its backend before.
+ * Which streams there are. A new set of them is built beside the one in force, takes over the
+ * streams that both have, and replaces it; when memory runs out, what is in force has not noticed.
+ * A stream that is new looks for what was known of its backend before.
  */
 #include "daemon/health_impl.h"
 
@@ -316,7 +316,7 @@ static int build(struct builder *b, const struct model *model)
 	return b->set.heap.list ? 0 : -ENOMEM;
 }
 
-/* ------------------------------------------------------------------------------------- switching */
+/* ------------------------------------------------------------------------------------ switching */
 
 static void stream_free(struct stream *stream)
 {
@@ -348,33 +348,33 @@ void stream_set_fini(struct stream_set *set)
 }
 
 /*
- * A probe under way that has the check of another model is given up; else it goes on, so that changes in a
- * row do not hinder those that take long. One that waits has a time already, and keeps it.
+ * A probe under way goes on if its check does, but not with one of a model that is to be freed. One
+ * that waits has a time already, and keeps it.
  */
 static void enter(struct health *h, struct stream *stream, const struct stream_user *users,
-		  size_t n_users, bool same_model, uint64_t now_us)
+		  size_t n_users, uint64_t now_us)
 {
+	const struct model_check *check = &users[0].pool->check;
 	bool waits = stream->place;
 
 	stream->users = users;
 	stream->n_users = n_users;
-	stream->check = &users[0].pool->check;
-	if (stream->probe && same_model)
+	if (stream->probe && stream->check == check)
 		return;
+	stream->check = check;
 	probe_cancel(TAKE(stream->probe));
 	if (!waits)
 		schedule_first(h, stream, now_us);
 	schedule_push(&h->set.heap, stream);
 }
 
-static void enter_all(struct health *h, const struct builder *b, bool same_model)
+static void enter_all(struct health *h, const struct builder *b)
 {
 	uint64_t now_us = health_now_us();
 	size_t first = 0;
 
 	for (size_t i = 0; i < h->set.keys.n; i++) {
-		enter(h, h->set.list[i], &h->set.users[first], b->ends[i] - first, same_model,
-		      now_us);
+		enter(h, h->set.list[i], &h->set.users[first], b->ends[i] - first, now_us);
 		first = b->ends[i];
 	}
 }
@@ -389,7 +389,7 @@ int health_follow(struct health *health, const struct model *model, const struct
 		fini_but_for(&b.set, &health->set);
 	} else {
 		health->set = b.set;
-		enter_all(health, &b, before.model == model);
+		enter_all(health, &b);
 		fini_but_for(&before, &health->set);
 		stream_memories_fini(&health->memories);
 		health_entered(health);

@@ -36,7 +36,7 @@ static const struct helper_backend *find(const struct helper_hints *hints, uint1
 	return NULL;
 }
 
-/* ------------------------------------------------------------------------------ the command line */
+/* ----------------------------------------------------------------------------- the command line */
 
 /* Splits "ADDRESS=NUMBER"; 0 or -EINVAL. */
 static int parse(const char *text, struct sluice_addr *address, uint16_t *number)
@@ -89,7 +89,7 @@ int helper_hints_add(struct helper_hints *hints, const char *text, struct diag *
 	return -EINVAL;
 }
 
-/* -------------------------------------------------------------------------------------- a config */
+/* ------------------------------------------------------------------------------------- a config */
 
 /* Of a number, which is of one address, the first backend that has it. */
 static int append_pool(struct helper_hints *hints, const struct model_pool *pool, bool seen[])
@@ -122,7 +122,7 @@ int helper_hints_load(struct helper_hints *out, const char *path, struct diag *d
 	return 0;
 }
 
-/* --------------------------------------------------------------------------------------- the map */
+/* -------------------------------------------------------------------------------------- the map */
 
 static uint64_t now_s(void)
 {
@@ -132,7 +132,9 @@ static uint64_t now_s(void)
 	return (uint64_t)ts.tv_sec;
 }
 
-/* Takes over from @from what @to does not have, for as long as it has not been gone for too long. */
+/*
+ * Takes over from @from what @to does not have, for as long as it has not been gone for too long.
+ */
 static int write_gone(int to, int from)
 {
 	uint64_t now = now_s();

@@ -24,7 +24,8 @@ struct helper_hints {
 };
 
 /*
- * Adds the backend in @text, "ADDRESS" or "ADDRESS=NUMBER"; without a number it has hint_number()'s. 0,
+ * Adds the backend in @text, "ADDRESS" or "ADDRESS=NUMBER"; without a number it has
+ * hint_number()'s. 0,
  * -ENOMEM, or -EINVAL with a message in @diag: not that, or the number is another address's.
  */
 int helper_hints_add(struct helper_hints *hints, const char *text, struct diag *diag);
@@ -33,8 +34,9 @@ int helper_hints_add(struct helper_hints *hints, const char *text, struct diag *
 int helper_hints_load(struct helper_hints *out, const char *path, struct diag *diag);
 
 /*
- * Writes the list into the empty map @to. A number of the map @from (-1: none) that is on the list no
- * more stays known for an hour: packets of flows of a backend that leaves may still come. 0 or -errno.
+ * Writes the list into the empty map @to. A number of the map @from (-1: none) that is on the list
+ * no more stays known for an hour: packets of flows of a backend that leaves may still come. 0 or
+ * -errno.
  */
 int helper_hints_write(const struct helper_hints *hints, int to, int from);
 

@@ -14,8 +14,8 @@
 int helper_netns_open(int *out, const char *name, struct diag *diag);
 
 /*
- * The id by which our own namespace, and so a program on one of its devices, knows the one at @fd; it
- * gets one if it has none. 0, or -errno with a message in @diag.
+ * The id by which our own namespace, and so a program on one of its devices, knows the one at @fd;
+ * it gets one if it has none. 0, or -errno with a message in @diag.
  */
 int helper_netns_id(int fd, int *id, struct diag *diag);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A row for each option: its names, and which function takes its value. getopt_long() gets its tables
- * from the rows.
+ * A row for each option: its names, and which function takes its value. getopt_long() gets its
+ * tables from the rows.
  */
 #include "daemon/helper_options.h"
 
@@ -47,7 +47,9 @@ struct row {
 	const char *name;
 	char letter;     /* 0: none */
 	const char *arg; /* what it is, for messages; NULL: it takes none */
-	/* Takes the value; 0, or -errno (-EINVAL: it is not @arg, or a message in @diag says why). */
+	/*
+	 * Takes the value; 0, or -errno (-EINVAL: it is not @arg, or a message in @diag says why).
+	 */
 	int (*take)(struct helper_options *o, const char *value, struct diag *diag);
 };
 

@@ -46,8 +46,8 @@ struct helper_options {
 extern const char helper_usage[];
 
 /*
- * Reads the command line into @out, defaults included. 0, -ENOMEM, or -EINVAL with a message in @diag.
- * @out is to be freed by helper_options_fini() in any case.
+ * Reads the command line into @out, defaults included. 0, -ENOMEM, or -EINVAL with a message in
+ * @diag. @out is to be freed by helper_options_fini() in any case.
  */
 int helper_options_parse(struct helper_options *out, int argc, char **argv, struct diag *diag);
 

@@ -127,7 +127,7 @@ int helper_program_map(const struct helper_program *program, enum helper_map map
 	return bpf_map__fd(skel_map(program, map));
 }
 
-/* ------------------------------------------------------------------------------------ attachable */
+/* ----------------------------------------------------------------------------------- attachable */
 
 static struct bpf_object *open_again(void *ctx)
 {

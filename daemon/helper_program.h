@@ -32,10 +32,10 @@ struct helper_program {
 };
 
 /*
- * Loads the program with @settings; features that depend on the kernel are left out, with a log line,
- * where it has not what they need. Counting goes on in the map @counters if that is one of ours (-1: there
- * is none); the other maps are new and empty. 0 with @out for helper_program_fini(), or -errno with a
- * message in @diag.
+ * Loads the program with @settings; features that depend on the kernel are left out, with a log
+ * line, where it has not what they need. Counting goes on in the map @counters if that is one of
+ * ours (-1: there is none); the other maps are new and empty. 0 with @out for
+ * helper_program_fini(), or -errno with a message in @diag.
  */
 int helper_program_load(struct helper_program *out, const struct helper_settings *settings,
 			int counters, struct diag *diag);
@@ -54,8 +54,8 @@ struct attach_program helper_program_attachable(struct helper_program *program);
 void helper_program_fini(struct helper_program *program);
 
 /*
- * Pins under temporary names: what can fail. Then _commit() moves the pins to their places, so that there
- * is always one, or _abandon() removes them. 0 or -errno.
+ * Pins under temporary names: what can fail. Then _commit() moves the pins to their places, so that
+ * there is always one, or _abandon() removes them. 0 or -errno.
  */
 int helper_pins_prepare(const char *pin_dir, const struct helper_program *program);
 int helper_pins_commit(const char *pin_dir);

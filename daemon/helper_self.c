@@ -63,7 +63,9 @@ static bool contains(const struct sluice_addr *list, size_t n, const struct slui
 	return false;
 }
 
-/* The next key is asked for before this one goes: from one that is gone the walk would begin anew. */
+/*
+ * The next key is asked for before this one goes: from one that is gone the walk would begin anew.
+ */
 static int delete_others(int map_fd, const struct sluice_addr *list, size_t n)
 {
 	struct sluice_addr key, next;
@@ -99,7 +101,7 @@ int helper_self_refresh(int map_fd, int netns_fd)
 	return err ? err : helper_self_set(map_fd, addresses.list, addresses.n);
 }
 
-/* ----------------------------------------------------------------------------------------- notices */
+/* -------------------------------------------------------------------------------------- notices */
 
 struct watch {
 	void (*changed)(void *ctx);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's own addresses, into the helper's map: tunnels to them end here, and a hint that names one
- * leads nowhere else.
+ * The host's own addresses, into the helper's map: tunnels to them end here, and a hint that names
+ * one leads nowhere else.
  */
 #ifndef SLUICE_DAEMON_HELPER_SELF_H
 #define SLUICE_DAEMON_HELPER_SELF_H
@@ -21,7 +21,8 @@ int helper_self_set(int map_fd, const struct sluice_addr *list, size_t n);
 
 /*
  * Calls @changed whenever an address comes or goes in the namespace at @netns_fd (-1: ours); it may
- * have been no real change. 0 with a source in @out that ends it when it is unreferenced, or -errno.
+ * have been no real change. 0 with a source in @out that ends it when it is unreferenced, or
+ * -errno.
  */
 int helper_self_watch(sd_event_source **out, sd_event *event, int netns_fd,
 		      void (*changed)(void *ctx), void *ctx);

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A start and a reload are the same transaction: load a program with new maps, fill them, pin them,
- * switch the ports to it, and only then let go of the old one. What can fail comes before the switch.
- * Addresses of the host that come and go later are written into the running program's map.
+ * switch the ports to it, and only then let go of the old one. What can fail comes before the
+ * switch. Addresses of the host that come and go later are written into the running program's map.
  */
 #include "daemon/helper_service.h"
 
 #include <endian.h>
 #include <errno.h>
 #include <net/if.h>
-#include <signal.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -21,6 +20,7 @@
 #include "daemon/helper_self.h"
 #include "daemon/log.h"
 #include "daemon/pins.h"
+#include "daemon/signals.h"
 
 struct service {
 	const struct helper_options *options;
@@ -44,7 +44,7 @@ static void switch_over_fini(struct switch_over *s)
 	helper_program_fini(&s->program);
 }
 
-/* -------------------------------------------------------------------------------- the new program */
+/* ------------------------------------------------------------------------------ the new program */
 
 static int find_ports(const struct helper_options *o, struct diag *diag)
 {
@@ -128,7 +128,7 @@ static int prepare(struct switch_over *s, const struct helper_options *o, struct
 	return err ? err : fill_maps(s, o, o->hints_file ? &loaded : &o->backends, diag);
 }
 
-/* ------------------------------------------------------------------------------------- the switch */
+/* ----------------------------------------------------------------------------------- the switch */
 
 static int switch_port(const char *pin_dir, const char *ifname, struct helper_program *program,
 		       struct diag *diag)
@@ -261,7 +261,7 @@ static int apply(struct service *service, struct diag *diag)
 	return 0;
 }
 
-/* ---------------------------------------------------------------------------------- start and stop */
+/* ------------------------------------------------------------------------------- start and stop */
 
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx)
 {
@@ -281,24 +281,6 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 		sd_notify(0, "READY=1");
 	}
 	return 0;
-}
-
-static int watch_signals(struct service *service)
-{
-	sigset_t set;
-	int err;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	err = sd_event_add_signal(service->event, NULL, SIGTERM, NULL, NULL);
-	if (err >= 0)
-		err = sd_event_add_signal(service->event, NULL, SIGINT, NULL, NULL);
-	if (err >= 0)
-		err = sd_event_add_signal(service->event, NULL, SIGHUP, on_reload, service);
-	return err;
 }
 
 /* Whoever asks for the status holds the lock for a moment: a second try tells it from a helper. */
@@ -336,7 +318,7 @@ int helper_service_run(const struct helper_options *options, struct diag *diag)
 	int err = sd_event_default(&service.event);
 
 	if (err >= 0)
-		err = watch_signals(&service);
+		err = signals_watch(service.event, on_reload, &service);
 	if (err < 0) {
 		diag_add(diag, NULL, 0, "event loop: %s", strerror(-err));
 		goto out;

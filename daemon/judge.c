@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Results that agree with the state set the count back; those that do not are counted, and enough of
- * them in a row turn it.
+ * Results that agree with the state set the count back; those that do not are counted, and enough
+ * of them in a row turn it.
  */
 #include "daemon/judge.h"
 

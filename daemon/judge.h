@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From results of probes to up or down: so many successes in a row, so many failures in a row. Pure.
+ * From results of probes to up or down: so many successes in a row, so many failures in a row.
+ * Pure.
  */
 #ifndef SLUICE_DAEMON_JUDGE_H
 #define SLUICE_DAEMON_JUDGE_H
@@ -25,14 +26,14 @@ struct judge {
 };
 
 /*
- * Takes a result. Of one that is not known yet one success is enough, as is one failure. true: up is
- * another one than before, or it is known only now.
+ * Takes a result. Of one that is not known yet one success is enough, as is one failure. true: up
+ * is another one than before, or it is known only now.
  */
 bool judge_take(struct judge *judge, const struct model_check *check, enum judge_result result);
 
 /*
- * Milliseconds from this probe's start to the next one's: the interval; the fast one while results are
- * being counted or nothing is known; the down interval while it is down. Jitter is not in it.
+ * Milliseconds from this probe's start to the next one's: the interval; the fast one while results
+ * are being counted or nothing is known; the down interval while it is down. Jitter is not in it.
  */
 unsigned int judge_interval_ms(const struct judge *judge, const struct model_check *check);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three sorted tables hold what the kernel said: the followed addresses with their routes, the
- * neighbours that these routes lead to, and the devices, with those below VLAN devices. What may be
- * out of date carries a mark, and a pass asks the kernel for all that is marked: many requests in
- * one send, many replies in one receive. A second socket hears of changes. Such a notice only sets
- * marks and brings no data into the tables, so it does not matter whether it is older or newer than
- * a reply. Marks are collected for a moment; then one pass asks, compares, and tells once.
+ * Three sorted tables (link_table.c) hold what the kernel said: the followed addresses with their
+ * routes, the neighbours that these routes lead to, and the devices, with those below VLAN devices.
+ * What may be out of date carries a mark, and a pass asks the kernel for all that is marked: many
+ * requests in one send, many replies in one receive. A second socket hears of changes. Such a
+ * notice only sets marks and brings no data into the tables, so it does not matter whether it is
+ * older or newer than a reply. Marks are collected for a moment; then one pass asks, compares, and
+ * tells once.
  *
  * The same pass makes the kernel resolve neighbours, as our own packets never touch its neighbour
  * table: an entry is "used" by request. Every half minute everything is asked anew, since some
@@ -29,7 +30,9 @@
 #include <time.h>
 
 #include "config/cleanup.h"
+#include "daemon/link_attr.h"
 #include "daemon/link_impl.h"
+#include "daemon/link_table.h"
 #include "daemon/log.h"
 
 #define BATCH 32        /* requests in one send; their replies fit the default socket buffer */
@@ -52,51 +55,6 @@
 
 #define NUD_RESOLVED (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)
 
-enum route_kind {
-	ROUTE_NONE,
-	ROUTE_LOCAL,
-	ROUTE_UNICAST,
-};
-
-struct route {
-	enum route_kind kind;
-	unsigned int ifindex;   /* of a unicast route, as all below */
-	struct sluice_addr via; /* the gateway, or the address itself */
-	unsigned int mtu;       /* 0: the device's */
-};
-
-/* A followed address. */
-struct way {
-	struct sluice_addr addr;
-	bool ask;   /* the route may be out of date */
-	bool fresh; /* nobody has been told of it yet, so nobody misses a change */
-	struct route route;
-	struct link_nexthop nexthop; /* as told */
-};
-
-struct neighbour {
-	unsigned int ifindex;
-	struct sluice_addr addr;
-	bool ask;      /* may be out of date */
-	bool use;      /* is to be used by request now */
-	bool exists;   /* the kernel has an entry */
-	bool resolved; /* with a MAC address */
-	uint16_t nud;  /* NUD_* */
-	uint8_t mac[6];
-	unsigned int wait_s; /* back-off between uses while unresolved; 0: not used yet */
-	uint64_t next_us;    /* not used before */
-};
-
-struct table {
-	struct way *ways;
-	size_t n_ways;
-	struct neighbour *neighbours;
-	size_t n_neighbours;
-	struct link_device *devices;
-	size_t n_devices;
-	bool unsettled; /* a route leads to a device that is down: soon it will not */
-};
-
 /* Datagrams as received, and their senders. */
 struct inbox {
 	struct mmsghdr head[BATCH];
@@ -112,7 +70,7 @@ struct link {
 	sd_event_source *timer;
 	link_changed_fn *changed;
 	void *ctx;
-	struct table table;
+	struct link_table table;
 	struct inbox inbox;
 	uint32_t seq;        /* of the first request of a batch */
 	uint64_t pass_us;    /* when the marks are worked on; NEVER: there are none */
@@ -130,209 +88,6 @@ static uint64_t now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * SEC + (uint64_t)ts.tv_nsec / 1000;
-}
-
-/* ------------------------------------------------------------------------------ sorted tables */
-
-typedef int compare_fn(const void *a, const void *b);
-
-static int way_compare(const void *a, const void *b)
-{
-	return addr_compare(&((const struct way *)a)->addr, &((const struct way *)b)->addr);
-}
-
-static int neighbour_compare(const void *a, const void *b)
-{
-	const struct neighbour *x = a, *y = b;
-
-	if (x->ifindex != y->ifindex)
-		return x->ifindex < y->ifindex ? -1 : 1;
-	return addr_compare(&x->addr, &y->addr);
-}
-
-static int device_compare(const void *a, const void *b)
-{
-	const struct link_device *x = a, *y = b;
-
-	return x->ifindex < y->ifindex ? -1 : x->ifindex > y->ifindex;
-}
-
-/* Sorts, drops duplicates, and returns how many are left. */
-static size_t sort_unique(void *base, size_t n, size_t size, compare_fn *compare)
-{
-	char *item = base;
-	size_t kept = 0;
-
-	qsort(base, n, size, compare);
-	for (size_t i = 0; i < n; i++) {
-		if (kept && !compare(item + (kept - 1) * size, item + i * size))
-			continue;
-		if (kept != i)
-			memcpy(item + kept * size, item + i * size, size);
-		kept++;
-	}
-	return kept;
-}
-
-static void *find(const void *key, const void *base, size_t n, size_t size, compare_fn *compare)
-{
-	return n ? bsearch(key, base, n, size, compare) : NULL;
-}
-
-/* Replaces each item by its like in @known, where there is one. */
-static void carry_over(void *base, size_t n, const void *known, size_t n_known, size_t size,
-		       compare_fn *compare)
-{
-	for (size_t i = 0; i < n; i++) {
-		void *item = (char *)base + i * size;
-		const void *old = find(item, known, n_known, size, compare);
-
-		if (old)
-			memcpy(item, old, size);
-	}
-}
-
-static struct way *table_way(const struct table *table, const struct sluice_addr *addr)
-{
-	struct way key = {.addr = *addr};
-
-	return find(&key, table->ways, table->n_ways, sizeof(key), way_compare);
-}
-
-static struct neighbour *table_neighbour(const struct table *table, unsigned int ifindex,
-					 const struct sluice_addr *addr)
-{
-	struct neighbour key = {.ifindex = ifindex, .addr = *addr};
-
-	return find(&key, table->neighbours, table->n_neighbours, sizeof(key), neighbour_compare);
-}
-
-static struct link_device *device_find(const struct link_device *devices, size_t n,
-				       unsigned int ifindex)
-{
-	struct link_device key = {.ifindex = ifindex};
-
-	return find(&key, devices, n, sizeof(key), device_compare);
-}
-
-static struct link_device *table_device(const struct table *table, unsigned int ifindex)
-{
-	return device_find(table->devices, table->n_devices, ifindex);
-}
-
-static void table_fini(struct table *table)
-{
-	free(table->ways);
-	free(table->neighbours);
-	free(table->devices);
-	*table = (struct table){0};
-}
-
-/* An empty @table gets @addrs to follow; what @known holds of them is taken over. */
-static int table_set_ways(struct table *table, const struct table *known,
-			  const struct sluice_addr *addrs, size_t n)
-{
-	table->ways = calloc(n + 1, sizeof(*table->ways));
-	if (!table->ways)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		table->ways[i] = (struct way){.addr = addrs[i], .ask = true, .fresh = true};
-	table->n_ways = sort_unique(table->ways, n, sizeof(*table->ways), way_compare);
-	carry_over(table->ways, table->n_ways, known->ways, known->n_ways, sizeof(*table->ways),
-		   way_compare);
-	return 0;
-}
-
-/*
- * Makes the neighbours those that the routes lead to: new ones are marked, what @known (which may
- * be @table) holds of the others is taken over.
- */
-static int table_join_neighbours(struct table *table, const struct table *known)
-{
-	struct neighbour *neighbours = calloc(table->n_ways + 1, sizeof(*neighbours));
-	size_t n = 0;
-
-	if (!neighbours)
-		return -ENOMEM;
-	for (size_t i = 0; i < table->n_ways; i++) {
-		const struct route *route = &table->ways[i].route;
-
-		if (route->kind == ROUTE_UNICAST)
-			neighbours[n++] = (struct neighbour){
-				.ifindex = route->ifindex, .addr = route->via, .ask = true};
-	}
-	n = sort_unique(neighbours, n, sizeof(*neighbours), neighbour_compare);
-	carry_over(neighbours, n, known->neighbours, known->n_neighbours, sizeof(*neighbours),
-		   neighbour_compare);
-	free(table->neighbours);
-	table->neighbours = neighbours;
-	table->n_neighbours = n;
-	return 0;
-}
-
-/* The same for the devices, and for those below them as far as @known knows. */
-static int table_join_devices(struct table *table, const struct table *known)
-{
-	struct link_device *devices =
-		calloc(table->n_ways * (1 + LINK_TAGS_MAX) + 1, sizeof(*devices));
-	size_t n = 0;
-
-	if (!devices)
-		return -ENOMEM;
-	for (size_t i = 0; i < table->n_ways; i++) {
-		const struct route *route = &table->ways[i].route;
-		unsigned int ifindex = route->kind == ROUTE_UNICAST ? route->ifindex : 0;
-
-		for (size_t depth = 0; ifindex && depth <= LINK_TAGS_MAX; depth++) {
-			const struct link_device *old = table_device(known, ifindex);
-
-			devices[n++] = (struct link_device){.ifindex = ifindex, .ask = true};
-			ifindex = old ? old->below : 0;
-		}
-	}
-	n = sort_unique(devices, n, sizeof(*devices), device_compare);
-	carry_over(devices, n, known->devices, known->n_devices, sizeof(*devices), device_compare);
-	free(table->devices);
-	table->devices = devices;
-	table->n_devices = n;
-	return 0;
-}
-
-static void table_mark_all(struct table *table)
-{
-	for (size_t i = 0; i < table->n_ways; i++)
-		table->ways[i].ask = true;
-	for (size_t i = 0; i < table->n_neighbours; i++)
-		table->neighbours[i].ask = true;
-	for (size_t i = 0; i < table->n_devices; i++)
-		table->devices[i].ask = true;
-}
-
-static bool in_prefix(const struct sluice_addr *addr, const struct sluice_addr *base,
-		      unsigned int len)
-{
-	const uint8_t *a = (const uint8_t *)addr, *b = (const uint8_t *)base;
-	unsigned int whole = len / 8, rest = len % 8;
-
-	return !memcmp(a, b, whole) && (!rest || !((a[whole] ^ b[whole]) >> (8 - rest)));
-}
-
-/* Marks the ways into a prefix (@len of 128 bits); they lie side by side. */
-static bool table_mark_prefix(struct table *table, const struct sluice_addr *base, unsigned int len)
-{
-	size_t first = 0, end = table->n_ways;
-
-	while (first < end) {
-		size_t middle = first + (end - first) / 2;
-
-		if (addr_compare(&table->ways[middle].addr, base) < 0)
-			first = middle + 1;
-		else
-			end = middle;
-	}
-	for (; end < table->n_ways && in_prefix(&table->ways[end].addr, base, len); end++)
-		table->ways[end].ask = true;
-	return end > first;
 }
 
 /* -------------------------------------------------------------------------- netlink, in batches */
@@ -490,113 +245,24 @@ static bool no_answer(int err)
 	return err == -ENOMEM || err == -ENOBUFS || err == -EAGAIN || err == -EBUSY;
 }
 
-/* Sets @tb[type] for the attributes after a header of @head bytes; those above @max are skipped. */
-static void attributes(const struct nlattr **tb, unsigned int max, const struct nlmsghdr *nlh,
-		       size_t head)
-{
-	const struct nlattr *attr;
-
-	memset(tb, 0, (max + 1) * sizeof(*tb));
-	mnl_attr_for_each(attr, nlh, head)
-	{
-		if (mnl_attr_get_type(attr) <= max)
-			tb[mnl_attr_get_type(attr)] = attr;
-	}
-}
-
-/* The same for the attributes inside @parent, which may be NULL: there are none. */
-static void attributes_inside(const struct nlattr **tb, unsigned int max,
-			      const struct nlattr *parent)
-{
-	const struct nlattr *attr;
-
-	memset(tb, 0, (max + 1) * sizeof(*tb));
-	if (!parent)
-		return;
-	mnl_attr_for_each_nested(attr, parent)
-	{
-		if (mnl_attr_get_type(attr) <= max)
-			tb[mnl_attr_get_type(attr)] = attr;
-	}
-}
-
-static bool has_payload(const struct nlmsghdr *nlh, size_t size)
-{
-	return mnl_nlmsg_get_payload_len(nlh) >= size;
-}
-
-/* A number of 32 bits, or 0. */
-static uint32_t attr_u32(const struct nlattr *attr)
-{
-	return attr && mnl_attr_get_payload_len(attr) >= 4 ? mnl_attr_get_u32(attr) : 0;
-}
-
-/* A number of 16 bits, in the byte order it came in; or 0. */
-static uint16_t attr_u16(const struct nlattr *attr)
-{
-	return attr && mnl_attr_get_payload_len(attr) >= 2 ? mnl_attr_get_u16(attr) : 0;
-}
-
-/* A text into @out of @size bytes, cut to fit; without an attribute it is empty. */
-static void attr_text(char *out, size_t size, const struct nlattr *attr)
-{
-	size_t len = attr ? mnl_attr_get_payload_len(attr) : 0;
-
-	snprintf(out, size, "%.*s", (int)len, len ? mnl_attr_get_str(attr) : "");
-}
-
-/* A MAC address into @mac. false, with @mac untouched: it is none. */
-static bool attr_mac(uint8_t mac[6], const struct nlattr *attr)
-{
-	if (!attr || mnl_attr_get_payload_len(attr) != 6)
-		return false;
-	memcpy(mac, mnl_attr_get_payload(attr), 6);
-	return true;
-}
-
-static size_t addr_size(int family)
-{
-	return family == AF_INET ? 4 : 16;
-}
-
-static int addr_family(const struct sluice_addr *addr)
-{
-	return addr_is_v4(addr) ? AF_INET : AF_INET6;
-}
-
-static bool attr_addr(struct sluice_addr *out, int family, const struct nlattr *attr)
-{
-	if (!attr || mnl_attr_get_payload_len(attr) != addr_size(family))
-		return false;
-	*out = addr_from_bytes(family, mnl_attr_get_payload(attr));
-	return true;
-}
-
-static void attr_put_addr(struct nlmsghdr *nlh, uint16_t type, const struct sluice_addr *addr)
-{
-	size_t size = addr_size(addr_family(addr));
-
-	mnl_attr_put(nlh, type, size, (const char *)addr + sizeof(*addr) - size);
-}
-
 /* -------------------------------------------------------------------------------------- routes */
 
 static bool route_wants(const void *item)
 {
-	return ((const struct way *)item)->ask;
+	return ((const struct link_way *)item)->ask;
 }
 
 static void route_put(struct nlmsghdr *request, const void *item)
 {
-	const struct way *way = item;
-	int family = addr_family(&way->addr);
+	const struct link_way *way = item;
+	int family = link_addr_family(&way->addr);
 	struct rtmsg *rtm;
 
 	request->nlmsg_type = RTM_GETROUTE;
 	rtm = mnl_nlmsg_put_extra_header(request, sizeof(*rtm));
 	rtm->rtm_family = (unsigned char)family;
-	rtm->rtm_dst_len = (unsigned char)(addr_size(family) * 8);
-	attr_put_addr(request, RTA_DST, &way->addr);
+	rtm->rtm_dst_len = (unsigned char)(link_addr_size(family) * 8);
+	link_attr_put_addr(request, RTA_DST, &way->addr);
 }
 
 /* An IPv6 gateway of an IPv4 route. */
@@ -617,28 +283,28 @@ static uint32_t metrics_mtu(const struct nlattr *metrics)
 {
 	const struct nlattr *tb[RTAX_MAX + 1];
 
-	attributes_inside(tb, RTAX_MAX, metrics);
-	return attr_u32(tb[RTAX_MTU]);
+	link_attrs_inside(tb, RTAX_MAX, metrics);
+	return link_attr_u32(tb[RTAX_MTU]);
 }
 
-static struct route route_parse(const struct nlmsghdr *reply, const struct sluice_addr *addr)
+static struct link_route route_parse(const struct nlmsghdr *reply, const struct sluice_addr *addr)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(reply);
-	struct route route = {.kind = ROUTE_NONE};
+	struct link_route route = {.kind = LINK_ROUTE_NONE};
 	const struct nlattr *tb[RTA_MAX + 1];
 
-	if (reply->nlmsg_type != RTM_NEWROUTE || !has_payload(reply, sizeof(*rtm)))
+	if (reply->nlmsg_type != RTM_NEWROUTE || !link_has_payload(reply, sizeof(*rtm)))
 		return route;
-	attributes(tb, RTA_MAX, reply, sizeof(*rtm));
+	link_attrs(tb, RTA_MAX, reply, sizeof(*rtm));
 	if (rtm->rtm_type == RTN_LOCAL)
-		route.kind = ROUTE_LOCAL;
+		route.kind = LINK_ROUTE_LOCAL;
 	/* A route that encapsulates (MPLS, SRv6, ...) is a way for the kernel's packets only. */
-	if (rtm->rtm_type != RTN_UNICAST || tb[RTA_ENCAP_TYPE] || !attr_u32(tb[RTA_OIF]))
+	if (rtm->rtm_type != RTN_UNICAST || tb[RTA_ENCAP_TYPE] || !link_attr_u32(tb[RTA_OIF]))
 		return route;
-	route.kind = ROUTE_UNICAST;
-	route.ifindex = attr_u32(tb[RTA_OIF]);
+	route.kind = LINK_ROUTE_UNICAST;
+	route.ifindex = link_attr_u32(tb[RTA_OIF]);
 	route.mtu = metrics_mtu(tb[RTA_METRICS]);
-	if (!attr_addr(&route.via, rtm->rtm_family, tb[RTA_GATEWAY]) &&
+	if (!link_attr_addr(&route.via, rtm->rtm_family, tb[RTA_GATEWAY]) &&
 	    !via_addr(&route.via, tb[RTA_VIA]))
 		route.via = *addr;
 	return route;
@@ -647,17 +313,18 @@ static struct route route_parse(const struct nlmsghdr *reply, const struct sluic
 /* An error is the answer of a route that refuses (blackhole: EINVAL, ...), or of none. */
 static int route_take(struct link *link, void *item, const struct nlmsghdr *reply, int err)
 {
-	struct way *way = item;
+	struct link_way *way = item;
 
 	(void)link;
 	if (no_answer(err))
 		return err;
 	way->ask = false;
-	way->route = reply ? route_parse(reply, &way->addr) : (struct route){.kind = ROUTE_NONE};
+	way->route = reply ? route_parse(reply, &way->addr)
+			   : (struct link_route){.kind = LINK_ROUTE_NONE};
 	return 0;
 }
 
-static const struct question route_question = {sizeof(struct way), route_wants, route_put,
+static const struct question route_question = {sizeof(struct link_way), route_wants, route_put,
 					       route_take};
 
 /* ------------------------------------------------------------------------------------- devices */
@@ -683,14 +350,14 @@ static void parse_vlan(struct link_device *device, const struct nlattr *const *t
 	const struct nlattr *info[IFLA_INFO_MAX + 1], *vlan[IFLA_VLAN_MAX + 1];
 	char kind[IF_NAMESIZE];
 
-	attributes_inside(info, IFLA_INFO_MAX, tb[IFLA_LINKINFO]);
-	attr_text(kind, sizeof(kind), info[IFLA_INFO_KIND]);
+	link_attrs_inside(info, IFLA_INFO_MAX, tb[IFLA_LINKINFO]);
+	link_attr_text(kind, sizeof(kind), info[IFLA_INFO_KIND]);
 	if (strcmp(kind, "vlan") || tb[IFLA_LINK_NETNSID])
 		return;
-	attributes_inside(vlan, IFLA_VLAN_MAX, info[IFLA_INFO_DATA]);
-	device->below = attr_u32(tb[IFLA_LINK]);
-	device->vlan = attr_u16(vlan[IFLA_VLAN_ID]);
-	device->vlan_type = be16toh(attr_u16(vlan[IFLA_VLAN_PROTOCOL]));
+	link_attrs_inside(vlan, IFLA_VLAN_MAX, info[IFLA_INFO_DATA]);
+	device->below = link_attr_u32(tb[IFLA_LINK]);
+	device->vlan = link_attr_u16(vlan[IFLA_VLAN_ID]);
+	device->vlan_type = be16toh(link_attr_u16(vlan[IFLA_VLAN_PROTOCOL]));
 }
 
 void link_device_parse(struct link_device *device, const struct nlmsghdr *reply)
@@ -699,15 +366,15 @@ void link_device_parse(struct link_device *device, const struct nlmsghdr *reply)
 	const struct ifinfomsg *ifi;
 
 	*device = (struct link_device){.ifindex = device->ifindex, .said = device->said};
-	if (!reply || reply->nlmsg_type != RTM_NEWLINK || !has_payload(reply, sizeof(*ifi)))
+	if (!reply || reply->nlmsg_type != RTM_NEWLINK || !link_has_payload(reply, sizeof(*ifi)))
 		return;
 	ifi = mnl_nlmsg_get_payload(reply);
-	attributes(tb, IFLA_MAX, reply, sizeof(*ifi));
+	link_attrs(tb, IFLA_MAX, reply, sizeof(*ifi));
 	device->up = ifi->ifi_flags & IFF_UP;
-	device->mtu = attr_u32(tb[IFLA_MTU]);
-	device->ethernet = attr_mac(device->mac, tb[IFLA_ADDRESS]) &&
+	device->mtu = link_attr_u32(tb[IFLA_MTU]);
+	device->ethernet = link_attr_mac(device->mac, tb[IFLA_ADDRESS]) &&
 			   ifi->ifi_type == ARPHRD_ETHER && !(ifi->ifi_flags & IFF_NOARP);
-	attr_text(device->name, sizeof(device->name), tb[IFLA_IFNAME]);
+	link_attr_text(device->name, sizeof(device->name), tb[IFLA_IFNAME]);
 	parse_vlan(device, tb);
 }
 
@@ -726,7 +393,7 @@ static const struct question device_question = {sizeof(struct link_device), devi
 int link_device_bottom(const struct link_device *devices, size_t n, unsigned int ifindex,
 		       struct link_nexthop *out)
 {
-	const struct link_device *device = device_find(devices, n, ifindex);
+	const struct link_device *device = link_device_find(devices, n, ifindex);
 	uint16_t tags[LINK_TAGS_MAX] = {0}; /* inner first */
 	uint16_t outer_type = 0;
 	size_t used = 0;
@@ -738,7 +405,7 @@ int link_device_bottom(const struct link_device *devices, size_t n, unsigned int
 			return -EOPNOTSUPP;
 		outer_type = device->vlan_type;
 		tags[used++] = device->vlan;
-		device = device_find(devices, n, device->below);
+		device = link_device_find(devices, n, device->below);
 	}
 	if (!device || !device->up)
 		return -ENODEV;
@@ -750,10 +417,10 @@ int link_device_bottom(const struct link_device *devices, size_t n, unsigned int
 }
 
 /* Asks for the marked devices that routes lead to, then for those below them. */
-static int devices_ask(struct link *link, struct table *table, const struct table *known)
+static int devices_ask(struct link *link, struct link_table *table, const struct link_table *known)
 {
 	for (size_t depth = 0; depth <= LINK_TAGS_MAX; depth++) {
-		int err = table_join_devices(table, depth ? table : known);
+		int err = link_table_join_devices(table, depth ? table : known);
 
 		if (!err)
 			err = ask(link, &device_question, table->devices, table->n_devices);
@@ -767,16 +434,17 @@ static int devices_ask(struct link *link, struct table *table, const struct tabl
 
 static bool neighbour_wants(const void *item)
 {
-	return ((const struct neighbour *)item)->ask;
+	return ((const struct link_neighbour *)item)->ask;
 }
 
-static struct ndmsg *neighbour_put_key(struct nlmsghdr *request, const struct neighbour *neighbour)
+static struct ndmsg *neighbour_put_key(struct nlmsghdr *request,
+				       const struct link_neighbour *neighbour)
 {
 	struct ndmsg *ndm = mnl_nlmsg_put_extra_header(request, sizeof(*ndm));
 
-	ndm->ndm_family = (unsigned char)addr_family(&neighbour->addr);
+	ndm->ndm_family = (unsigned char)link_addr_family(&neighbour->addr);
 	ndm->ndm_ifindex = (int)neighbour->ifindex;
-	attr_put_addr(request, NDA_DST, &neighbour->addr);
+	link_attr_put_addr(request, NDA_DST, &neighbour->addr);
 	return ndm;
 }
 
@@ -789,7 +457,7 @@ static void neighbour_put(struct nlmsghdr *request, const void *item)
 /* A neighbour that is lost is to be used at once; one that was never there keeps its back-off. */
 static int neighbour_take(struct link *link, void *item, const struct nlmsghdr *reply, int err)
 {
-	struct neighbour *neighbour = item;
+	struct link_neighbour *neighbour = item;
 	const struct nlattr *tb[NDA_MAX + 1];
 	bool was_resolved = neighbour->resolved;
 	const struct ndmsg *ndm;
@@ -799,15 +467,15 @@ static int neighbour_take(struct link *link, void *item, const struct nlmsghdr *
 		return err;
 	neighbour->ask = false;
 	neighbour->exists =
-		reply && reply->nlmsg_type == RTM_NEWNEIGH && has_payload(reply, sizeof(*ndm));
+		reply && reply->nlmsg_type == RTM_NEWNEIGH && link_has_payload(reply, sizeof(*ndm));
 	neighbour->resolved = false;
 	neighbour->nud = NUD_NONE;
 	if (neighbour->exists) {
 		ndm = mnl_nlmsg_get_payload(reply);
-		attributes(tb, NDA_MAX, reply, sizeof(*ndm));
+		link_attrs(tb, NDA_MAX, reply, sizeof(*ndm));
 		neighbour->nud = ndm->ndm_state;
-		neighbour->resolved =
-			(ndm->ndm_state & NUD_RESOLVED) && attr_mac(neighbour->mac, tb[NDA_LLADDR]);
+		neighbour->resolved = (ndm->ndm_state & NUD_RESOLVED) &&
+				      link_attr_mac(neighbour->mac, tb[NDA_LLADDR]);
 	}
 	if (was_resolved && !neighbour->resolved) {
 		neighbour->wait_s = 0;
@@ -816,12 +484,12 @@ static int neighbour_take(struct link *link, void *item, const struct nlmsghdr *
 	return 0;
 }
 
-static const struct question neighbour_question = {sizeof(struct neighbour), neighbour_wants,
+static const struct question neighbour_question = {sizeof(struct link_neighbour), neighbour_wants,
 						   neighbour_put, neighbour_take};
 
 static bool use_wants(const void *item)
 {
-	return ((const struct neighbour *)item)->use;
+	return ((const struct link_neighbour *)item)->use;
 }
 
 /*
@@ -830,7 +498,7 @@ static bool use_wants(const void *item)
  */
 static void use_put(struct nlmsghdr *request, const void *item)
 {
-	const struct neighbour *neighbour = item;
+	const struct link_neighbour *neighbour = item;
 
 	request->nlmsg_type = RTM_NEWNEIGH;
 	request->nlmsg_flags |= NLM_F_ACK | NLM_F_CREATE;
@@ -842,7 +510,7 @@ static void use_put(struct nlmsghdr *request, const void *item)
 /* That it cannot be used is no failure of the pass: others may make the kernel resolve it. */
 static int use_take(struct link *link, void *item, const struct nlmsghdr *reply, int err)
 {
-	struct neighbour *neighbour = item;
+	struct link_neighbour *neighbour = item;
 
 	(void)reply;
 	neighbour->use = false;
@@ -859,13 +527,14 @@ static int use_take(struct link *link, void *item, const struct nlmsghdr *reply,
 	return 0;
 }
 
-static const struct question use_question = {sizeof(struct neighbour), use_wants, use_put,
+static const struct question use_question = {sizeof(struct link_neighbour), use_wants, use_put,
 					     use_take};
 
 /* When a neighbour is to be used next, or NEVER: it is known well enough, or cannot be. */
-static uint64_t neighbour_due(const struct table *table, const struct neighbour *neighbour)
+static uint64_t neighbour_due(const struct link_table *table,
+			      const struct link_neighbour *neighbour)
 {
-	const struct link_device *device = table_device(table, neighbour->ifindex);
+	const struct link_device *device = link_table_device(table, neighbour->ifindex);
 
 	if (!device || !device->up || !device->ethernet)
 		return NEVER;
@@ -875,7 +544,7 @@ static uint64_t neighbour_due(const struct table *table, const struct neighbour 
 }
 
 /* Seconds until the next use of one that is used now. */
-static unsigned int use_wait(const struct neighbour *neighbour)
+static unsigned int use_wait(const struct link_neighbour *neighbour)
 {
 	if (neighbour->resolved || neighbour->wait_s * 2 > USE_WAIT_MAX_S)
 		return USE_WAIT_MAX_S;
@@ -883,7 +552,7 @@ static unsigned int use_wait(const struct neighbour *neighbour)
 }
 
 /* Asks for the marked neighbours and those whose time has come, then uses the latter. */
-static int neighbours_ask(struct link *link, struct table *table)
+static int neighbours_ask(struct link *link, struct link_table *table)
 {
 	uint64_t now = now_us();
 	int err;
@@ -896,7 +565,7 @@ static int neighbours_ask(struct link *link, struct table *table)
 	if (err)
 		return err;
 	for (size_t i = 0; i < table->n_neighbours; i++) {
-		struct neighbour *n = &table->neighbours[i];
+		struct link_neighbour *n = &table->neighbours[i];
 
 		n->use = neighbour_due(table, n) <= now;
 		if (!n->use)
@@ -910,7 +579,7 @@ static int neighbours_ask(struct link *link, struct table *table)
 /* ---------------------------------------------------------------------------------- the pass */
 
 /* Asks for all that is marked. On failure the rest keeps its marks. */
-static int table_ask(struct link *link, struct table *table, const struct table *known)
+static int table_ask(struct link *link, struct link_table *table, const struct link_table *known)
 {
 	int err;
 
@@ -920,14 +589,14 @@ static int table_ask(struct link *link, struct table *table, const struct table 
 	err = devices_ask(link, table, known);
 	if (err)
 		return err;
-	err = table_join_neighbours(table, known);
+	err = link_table_join_neighbours(table, known);
 	if (err)
 		return err;
 	return neighbours_ask(link, table);
 }
 
 /* Fills in by what the way leaves. false: no frame can. A reason to act is said once. */
-static bool way_leave(const struct table *table, struct link_device *device,
+static bool way_leave(const struct link_table *table, struct link_device *device,
 		      struct link_nexthop *out)
 {
 	int err = link_device_bottom(table->devices, table->n_devices, device->ifindex, out);
@@ -941,25 +610,25 @@ static bool way_leave(const struct table *table, struct link_device *device,
 	return !err;
 }
 
-static struct link_nexthop way_nexthop(const struct table *table, const struct way *way)
+static struct link_nexthop way_nexthop(const struct link_table *table, const struct link_way *way)
 {
 	struct link_nexthop nexthop = {.state = LINK_NO_ROUTE};
-	const struct route *route = &way->route;
-	const struct neighbour *neighbour;
+	const struct link_route *route = &way->route;
+	const struct link_neighbour *neighbour;
 	struct link_device *device;
 
-	if (route->kind == ROUTE_LOCAL)
+	if (route->kind == LINK_ROUTE_LOCAL)
 		nexthop.state = LINK_LOCAL;
-	if (route->kind != ROUTE_UNICAST)
+	if (route->kind != LINK_ROUTE_UNICAST)
 		return nexthop;
-	device = table_device(table, route->ifindex);
+	device = link_table_device(table, route->ifindex);
 	if (!device || !device->up || !device->ethernet || !way_leave(table, device, &nexthop))
 		return nexthop;
 	nexthop.state = LINK_RESOLVING;
 	nexthop.mtu =
 		route->mtu && (!device->mtu || route->mtu < device->mtu) ? route->mtu : device->mtu;
 	memcpy(nexthop.device_mac, device->mac, sizeof(device->mac));
-	neighbour = table_neighbour(table, route->ifindex, &route->via);
+	neighbour = link_table_neighbour(table, route->ifindex, &route->via);
 	if (!neighbour || !neighbour->resolved)
 		return nexthop;
 	nexthop.state = LINK_READY;
@@ -981,21 +650,21 @@ static bool nexthop_equal(const struct link_nexthop *a, const struct link_nextho
  * A device that goes down loses its routes a little later, and IPv4 sends no notice of that. Until
  * then such a route stays marked.
  */
-static bool table_publish(struct table *table)
+static bool table_publish(struct link_table *table)
 {
 	bool differs = false;
 
 	table->unsettled = false;
 	for (size_t i = 0; i < table->n_ways; i++) {
-		struct way *way = &table->ways[i];
+		struct link_way *way = &table->ways[i];
 		struct link_nexthop nexthop = way_nexthop(table, way);
-		const struct link_device *device = table_device(table, way->route.ifindex);
+		const struct link_device *device = link_table_device(table, way->route.ifindex);
 
 		if (!way->fresh && !nexthop_equal(&way->nexthop, &nexthop))
 			differs = true;
 		way->nexthop = nexthop;
 		way->fresh = false;
-		if (way->route.kind == ROUTE_UNICAST && (!device || !device->up)) {
+		if (way->route.kind == LINK_ROUTE_UNICAST && (!device || !device->up)) {
 			way->ask = true;
 			table->unsettled = true;
 		}
@@ -1041,7 +710,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 	(void)usec;
 	link->pass_us = NEVER;
 	if (start >= link->refresh_us) {
-		table_mark_all(&link->table);
+		link_table_mark_all(&link->table);
 		link->refresh_us = start + REFRESH_US;
 	}
 	err = table_ask(link, &link->table, &link->table);
@@ -1073,16 +742,16 @@ static bool notice_neighbour(struct link *link, const struct nlmsghdr *nlh)
 {
 	const struct ndmsg *ndm = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[NDA_MAX + 1];
-	struct neighbour *neighbour;
+	struct link_neighbour *neighbour;
 	struct sluice_addr addr;
 
-	if (!has_payload(nlh, sizeof(*ndm)) ||
+	if (!link_has_payload(nlh, sizeof(*ndm)) ||
 	    (ndm->ndm_family != AF_INET && ndm->ndm_family != AF_INET6))
 		return false;
-	attributes(tb, NDA_MAX, nlh, sizeof(*ndm));
-	if (!attr_addr(&addr, ndm->ndm_family, tb[NDA_DST]))
+	link_attrs(tb, NDA_MAX, nlh, sizeof(*ndm));
+	if (!link_attr_addr(&addr, ndm->ndm_family, tb[NDA_DST]))
 		return false;
-	neighbour = table_neighbour(&link->table, (unsigned int)ndm->ndm_ifindex, &addr);
+	neighbour = link_table_neighbour(&link->table, (unsigned int)ndm->ndm_ifindex, &addr);
 	if (!neighbour)
 		return false;
 	neighbour->ask = true;
@@ -1095,7 +764,7 @@ static bool notice_route(struct link *link, const struct nlmsghdr *nlh)
 	const struct nlattr *tb[RTA_MAX + 1];
 	struct sluice_addr base;
 
-	if (!has_payload(nlh, sizeof(*rtm)) ||
+	if (!link_has_payload(nlh, sizeof(*rtm)) ||
 	    (rtm->rtm_family != AF_INET && rtm->rtm_family != AF_INET6))
 		return false;
 	/*
@@ -1103,14 +772,14 @@ static bool notice_route(struct link *link, const struct nlmsghdr *nlh)
 	 * kernels send no notice.
 	 */
 	if (rtm->rtm_table == RT_TABLE_LOCAL) {
-		table_mark_all(&link->table);
+		link_table_mark_all(&link->table);
 		return true;
 	}
-	attributes(tb, RTA_MAX, nlh, sizeof(*rtm));
-	if (!attr_addr(&base, rtm->rtm_family, tb[RTA_DST]))
+	link_attrs(tb, RTA_MAX, nlh, sizeof(*rtm));
+	if (!link_attr_addr(&base, rtm->rtm_family, tb[RTA_DST]))
 		base = addr_from_bytes(rtm->rtm_family, (const char[16]){0});
-	return table_mark_prefix(&link->table, &base,
-				 rtm->rtm_dst_len + (rtm->rtm_family == AF_INET ? 96u : 0u));
+	return link_table_mark_prefix(&link->table, &base,
+				      rtm->rtm_dst_len + (rtm->rtm_family == AF_INET ? 96u : 0u));
 }
 
 /* Marks what a notice concerns. false: nothing. */
@@ -1128,7 +797,7 @@ static bool notice_take(struct link *link, const struct nlmsghdr *nlh)
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
 		/* Other families are about ports of a bridge and the like. */
-		if (!has_payload(nlh, sizeof(*ifi)) || ifi->ifi_family != AF_UNSPEC)
+		if (!link_has_payload(nlh, sizeof(*ifi)) || ifi->ifi_family != AF_UNSPEC)
 			return false;
 		break;
 	case RTM_NEWRULE:
@@ -1139,7 +808,7 @@ static bool notice_take(struct link *link, const struct nlmsghdr *nlh)
 	default:
 		return false;
 	}
-	table_mark_all(&link->table);
+	link_table_mark_all(&link->table);
 	return true;
 }
 
@@ -1151,7 +820,7 @@ static bool notices_take(struct link *link, int d)
 	int len;
 
 	if (link->inbox.head[d].msg_hdr.msg_flags & MSG_TRUNC) {
-		table_mark_all(&link->table);
+		link_table_mark_all(&link->table);
 		return true;
 	}
 	for (nlh = inbox_first(&link->inbox, d, &len); nlh && mnl_nlmsg_ok(nlh, len);
@@ -1174,7 +843,7 @@ static int on_notice(sd_event_source *source, int fd, uint32_t revents, void *ct
 	for (int round = 0; round < NOTICE_ROUNDS && got != -EAGAIN; round++) {
 		got = inbox_read(&link->inbox, link->notices);
 		if (got == -ENOBUFS) { /* some are lost, and may have been about anything */
-			table_mark_all(&link->table);
+			link_table_mark_all(&link->table);
 			marked = true;
 		} else if (got < 0 && got != -EAGAIN) {
 			log_error("next hops: changes are no longer heard of, %s; asking every "
@@ -1280,11 +949,11 @@ int link_new(struct link **out, sd_event *event, link_changed_fn *changed, void 
 
 int link_follow(struct link *link, const struct sluice_addr *addrs, size_t n)
 {
-	_cleanup_(table_fini) struct table next = {0};
-	struct table old = link->table;
+	_cleanup_(link_table_fini) struct link_table next = {0};
+	struct link_table old = link->table;
 	int err;
 
-	err = table_set_ways(&next, &link->table, addrs, n);
+	err = link_table_set_ways(&next, &link->table, addrs, n);
 	if (err)
 		return err;
 	err = table_ask(link, &next, &link->table);
@@ -1305,7 +974,7 @@ int link_follow(struct link *link, const struct sluice_addr *addrs, size_t n)
 
 bool link_nexthop(const struct link *link, const struct sluice_addr *addr, struct link_nexthop *out)
 {
-	const struct way *way = table_way(&link->table, addr);
+	const struct link_way *way = link_table_way(&link->table, addr);
 
 	if (!way)
 		return false;
@@ -1336,7 +1005,7 @@ void link_free(struct link *link)
 		mnl_socket_close(link->notices);
 	if (link->requests)
 		mnl_socket_close(link->requests);
-	table_fini(&link->table);
+	link_table_fini(&link->table);
 	free(link->inbox.bytes);
 	free(link);
 }

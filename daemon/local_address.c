@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Both questions go through all addresses. A choice has a rank, the lower the better: 0 is the one that
- * the route to the peer names, then come the ports in their order, other devices, and lo.
+ * Both questions go through all addresses. A choice has a rank, the lower the better: 0 is the one
+ * that the route to the peer names, then come the ports in their order, other devices, and lo.
  */
 #include "daemon/local_address.h"
 
@@ -41,7 +41,10 @@ static bool parse_address(const struct nlmsghdr *message, struct local *out)
 
 		if (type == IFA_FLAGS && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
 			out->flags = mnl_attr_get_u32(attr);
-		/* IFA_ADDRESS is the other end's on links of two; IFA_LOCAL is ours, where it is given. */
+		/*
+		 * IFA_ADDRESS is the other end's on links of two; IFA_LOCAL is ours, where it is
+		 * given.
+		 */
 		if ((type == IFA_LOCAL || (type == IFA_ADDRESS && !bytes)) &&
 		    mnl_attr_get_payload_len(attr) == size)
 			bytes = mnl_attr_get_payload(attr);

@@ -20,6 +20,7 @@
 #include "daemon/replay.h"
 #include "daemon/report.h"
 #include "daemon/server.h"
+#include "daemon/signals.h"
 
 enum {
 	EXIT_DONE = 0,
@@ -102,31 +103,15 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
-static int watch_signals(struct daemon *d)
-{
-	sigset_t set;
-	int err;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	err = sd_event_add_signal(d->event, NULL, SIGTERM, NULL, NULL);
-	if (err >= 0)
-		err = sd_event_add_signal(d->event, NULL, SIGINT, NULL, NULL);
-	return err < 0 ? err : sd_event_add_signal(d->event, NULL, SIGHUP, on_reload, d);
-}
-
 /* Takes @model over in any case. */
 static int run(struct model *model, struct diag *diag)
 {
 	struct daemon d = {0};
 	int err = sd_event_default(&d.event);
 
+	signal(SIGPIPE, SIG_IGN);
 	if (err >= 0)
-		err = watch_signals(&d);
+		err = signals_watch(d.event, on_reload, &d);
 	if (err < 0) {
 		diag_add(diag, NULL, 0, "event loop: %s", strerror(-err));
 		goto no_server;

@@ -21,8 +21,8 @@ struct netlink_request {
 struct nlmsghdr *netlink_begin(struct netlink_request *request, uint16_t type, uint16_t flags);
 
 /*
- * Sends @message, and calls @fn (which may be NULL) for each message of the answer. Uses the network
- * namespace that the process is in. 0, or -errno as the kernel says.
+ * Sends @message, and calls @fn (which may be NULL) for each message of the answer. Uses the
+ * network namespace that the process is in. 0, or -errno as the kernel says.
  */
 int netlink_ask(struct nlmsghdr *message, mnl_cb_t fn, void *ctx);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three reasons make a slot have another owner than the one it shows: a change of the ring, a backend
- * that came back and finds flows that began elsewhere meanwhile, and a balancer that sees another
- * health than we do.
+ * Three reasons make a slot have another owner than the one it shows: a change of the ring, a
+ * backend that came back and finds flows that began elsewhere meanwhile, and a balancer that sees
+ * another health than we do.
  */
 #include "daemon/owners.h"
 
@@ -14,7 +14,9 @@ static uint8_t standing_of(const struct owners *o, uint16_t member)
 	return o->standing ? o->standing[member] : OWNERS_UP;
 }
 
-/* The first rank from @rank on whose owner has OWNERS_UP, and none of @without; ring->ranks: none. */
+/*
+ * The first rank from @rank on whose owner has OWNERS_UP, and none of @without; ring->ranks: none.
+ */
 static unsigned int next_up(const struct owners *o, uint32_t slot, unsigned int rank,
 			    uint8_t without)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who owns the slots of a ring: now, by health, and before a change that has not settled. Backends are
- * numbers (indexes into desired->backends). Pure.
+ * Who owns the slots of a ring: now, by health, and before a change that has not settled. Backends
+ * are numbers (indexes into desired->backends). Pure.
  */
 #ifndef SLUICE_DAEMON_OWNERS_H
 #define SLUICE_DAEMON_OWNERS_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The directory on a BPF file system where a daemon's maps and program are pinned, so that they
- * outlive it: PIN_DIR/MAP for each map, PIN_DIR/program. What is attached to ports is pinned there by
- * daemon/attach.c.
+ * outlive it: PIN_DIR/MAP for each map, PIN_DIR/program. What is attached to ports is pinned there
+ * by daemon/attach.c.
  */
 #ifndef SLUICE_DAEMON_PINS_H
 #define SLUICE_DAEMON_PINS_H
@@ -10,9 +10,9 @@
 #include "daemon/program.h"
 
 /*
- * Makes the directory, with those above it, and locks it for this process's life (or until *@lock_fd
- * is closed). 0; or -errno with a message in @diag: -EINVAL (not on a BPF file system), -EBUSY (another
- * daemon has it).
+ * Makes the directory, with those above it, and locks it for this process's life (or until
+ * *@lock_fd is closed). 0; or -errno with a message in @diag: -EINVAL (not on a BPF file system),
+ * -EBUSY (another daemon has it).
  */
 int pins_enter(const char *pin_dir, int *lock_fd, struct diag *diag);
 

@@ -175,7 +175,7 @@ static int clear_backends(struct planner *p)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------- VIPs, their rings */
+/* ---------------------------------------------------------------------------- VIPs, their rings */
 
 static struct sluice_vip_key host_key(const struct model_vip *vip, uint8_t proto, uint16_t port)
 {
@@ -422,7 +422,7 @@ static int set_vip_rings(struct planner *p)
 	return err;
 }
 
-/* --------------------------------------------------------------------------------------- targets */
+/* -------------------------------------------------------------------------------------- targets */
 
 /* The target of now with the same VIP, pool and backend: its index, or 0. */
 static uint32_t find_target(const struct running *running, const struct sluice_target *wanted)
@@ -535,7 +535,7 @@ static int clear_targets(struct planner *p)
 	return err;
 }
 
-/* ------------------------------------------------------------------------------- the rows wanted */
+/* ------------------------------------------------------------------------------ the rows wanted */
 
 static int want(struct planner *p, enum map_id map, const void *key, const void *value)
 {
@@ -664,7 +664,7 @@ static int want_sources(struct planner *p)
 	return err;
 }
 
-/* ------------------------------------------------------------------------------- the rows that differ */
+/* ------------------------------------------------------------------------- the rows that differ */
 
 struct row_diff {
 	struct planner *p;

@@ -31,8 +31,8 @@ struct running {
 	uint32_t max_entries[MAP_MAX]; /* of the maps of kind MAP_ROWS */
 	uint32_t max_vips;             /* VIP ids 1 .. max_vips exist */
 	/*
-	 * Fills in rows[map] of the large maps (sources, access) when they are needed: 0 or -errno. NULL:
-	 * they are there.
+	 * Fills in rows[map] of the large maps (sources, access) when they are needed: 0 or -errno.
+	 * NULL: they are there.
 	 */
 	int (*read_rows)(struct running *running, enum map_id map);
 	const void *ctx; /* of read_rows */
@@ -100,8 +100,8 @@ struct plan {
 };
 
 /*
- * The words of a ring, before what it holds is looked at; kept for the next ring with the same owners:
- * many VIPs share a pool. All zero is an empty, valid one.
+ * The words of a ring, before what it holds is looked at; kept for the next ring with the same
+ * owners: many VIPs share a pool. All zero is an empty, valid one.
  */
 struct plan_words {
 	const struct owners *of;
@@ -116,8 +116,9 @@ void plan_words_fini(struct plan_words *words);
 
 /*
  * What to write where @before is, and plan_words_get() says @word. A slot is tracked while its VIP
- * moves, from when it first has another owner than it had: flows that began in between must be found.
- * That holds also where the one it had serves no more, since a later change may move the slot again.
+ * moves, from when it first has another owner than it had: flows that began in between must be
+ * found. That holds also where the one it had serves no more, since a later change may move the
+ * slot again.
  */
 static inline uint32_t plan_word(const struct plan_ring *ring, uint32_t word, uint32_t before)
 {

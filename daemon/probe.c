@@ -3,15 +3,16 @@
  * What all kinds of probes have in common. Thousands are under way at a time, so what each costs is
  * kept small:
  *
- * Their descriptors are in one epoll set of our own, which is one source of the event loop. The loop
- * asks the kernel once for each source that it serves; the set is asked once for up to BATCH
+ * Their descriptors are in one epoll set of our own, which is one source of the event loop. The
+ * loop asks the kernel once for each source that it serves; the set is asked once for up to BATCH
  * descriptors, and a closed descriptor leaves it by itself.
  *
  * Probes of the same timeout end in the order in which they began, so each timeout has a queue, and
  * one timer of the loop is enough for all queues. It is not touched when a probe ends in time: when
  * it rings, it is set to the oldest probe that there is.
  *
- * A probe that ended is queued, and its owner is told from the loop, outside of any code of the kinds.
+ * A probe that ended is queued, and its owner is told from the loop, outside of any code of the
+ * kinds.
  */
 #include "daemon/probe.h"
 
@@ -185,8 +186,8 @@ void probe_end(struct probe *probe, enum judge_result result, const char *reason
 }
 
 /*
- * Errors that say something about the backend or the way to it; all others are of this host. Some are
- * that only when they come later than from the call itself: then a router says so.
+ * Errors that say something about the backend or the way to it; all others are of this host. Some
+ * are that only when they come later than from the call itself: then a router says so.
  */
 static const struct {
 	int err;
@@ -414,8 +415,8 @@ static void raise_limit(void)
 }
 
 /*
- * The timer comes after descriptors: when this process had to stand still for a while, what had come
- * in time counts as that.
+ * The timer comes after descriptors: when this process had to stand still for a while, what had
+ * come in time counts as that.
  */
 static int add_sources(struct probes *probes)
 {

@@ -50,15 +50,15 @@ struct probes;
 struct probe;
 
 /*
- * @event is borrowed. SIGPIPE must be ignored. Raises this process's limit of descriptors as far as it
- * may. 0 with @out to be freed by probes_free(); or -errno.
+ * @event is borrowed. SIGPIPE must be ignored. Raises this process's limit of descriptors as far as
+ * it may. 0 with @out to be freed by probes_free(); or -errno.
  */
 int probes_new(struct probes **out, sd_event *event);
 
 /*
- * Begins a probe, with check->timeout_ms from now. @target is copied, but for its check. 0 with @out,
- * which is valid until @done was called or probe_cancel(); or -errno without a call of @done: this
- * host could not begin it (-EMFILE, -ENETUNREACH, ...), which says nothing about the backend.
+ * Begins a probe, with check->timeout_ms from now. @target is copied, but for its check. 0 with
+ * @out, which is valid until @done was called or probe_cancel(); or -errno without a call of @done:
+ * this host could not begin it (-EMFILE, -ENETUNREACH, ...), which says nothing about the backend.
  */
 int probe_start(struct probe **out, struct probes *probes, const struct probe_target *target,
 		probe_done_fn *done, void *ctx);

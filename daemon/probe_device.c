@@ -58,7 +58,9 @@ int probe_device_open(struct probe_device *out, struct diag *diag)
 	return 0;
 }
 
-/* Where new devices have no IPv6, this one needs it all the same. Best effort: there may be none. */
+/*
+ * Where new devices have no IPv6, this one needs it all the same. Best effort: there may be none.
+ */
 static void allow_ipv6(const char *name)
 {
 	_cleanup_(closep) int fd = -1;

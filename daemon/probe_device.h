@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The device that probes into tunnels are routed to. It exists as long as its descriptor, so a daemon
- * that crashes takes it along, with its program and the routes to it. Its number tells the daemons
- * of one host apart.
+ * The device that probes into tunnels are routed to. It exists as long as its descriptor, so a
+ * daemon that crashes takes it along, with its program and the routes to it. Its number tells the
+ * daemons of one host apart.
  */
 #ifndef SLUICE_DAEMON_PROBE_DEVICE_H
 #define SLUICE_DAEMON_PROBE_DEVICE_H
@@ -20,8 +20,8 @@ struct probe_device {
 };
 
 /*
- * Makes one in the process's network namespace, down. 0 with @out for probe_device_close(); or -errno
- * with a message.
+ * Makes one in the process's network namespace, down. 0 with @out for probe_device_close(); or
+ * -errno with a message.
  */
 int probe_device_open(struct probe_device *out, struct diag *diag);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A question is asked over UDP, with a random number and from a random port. What comes back and is
- * not the answer to it (another number, another question, no DNS at all) is passed over, as a resolver
- * does; after some of that the server is taken as broken.
+ * not the answer to it (another number, another question, no DNS at all) is passed over, as a
+ * resolver does; after some of that the server is taken as broken.
  */
 #include <arpa/nameser.h>
 #include <ctype.h>

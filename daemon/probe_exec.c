@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program of the operator's is run. It is in a process group of its own, which is killed as a whole
- * when the time is over, and also when the program ends, so that nothing of it stays behind. If we are
- * root it runs as nobody and can gain no privileges; it has no descriptor of ours, a clean environment,
- * and it dies with us.
+ * A program of the operator's is run. It is in a process group of its own, which is killed as a
+ * whole when the time is over, and also when the program ends, so that nothing of it stays behind.
+ * If we are root it runs as nobody and can gain no privileges; it has no descriptor of ours, a
+ * clean environment, and it dies with us.
  *
  * The child shares our memory until it runs the program (vfork), since copying the page tables of a
  * daemon with large tables takes milliseconds. So it makes nothing but bare system calls: the
  * library's functions for ids and signals would change what the parent has, too.
  *
- * The child is waited for by a descriptor (pidfd). One that was killed takes a moment to die, and then
- * has no probe any more: it is kept in a list of its own until it can be reaped.
+ * The child is waited for by a descriptor (pidfd). One that was killed takes a moment to die, and
+ * then has no probe any more: it is kept in a list of its own until it can be reaped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -131,7 +131,10 @@ failed:
 	__builtin_unreachable();
 }
 
-/* Its pid or -errno. All signals are blocked meanwhile, since a handler of ours must not run in the child. */
+/*
+ * Its pid or -errno. All signals are blocked meanwhile, since a handler of ours must not run in the
+ * child.
+ */
 static pid_t launch_child(struct launch *launch)
 {
 	sigset_t all, before;
@@ -348,7 +351,10 @@ void probe_exec_free(struct probes *probes)
 		struct pollfd death = {.fd = child->watch.fd, .events = POLLIN};
 		siginfo_t info;
 
-		/* It has SIGKILL already. If the kernel does not let it die, init reaps it after us. */
+		/*
+		 * It has SIGKILL already. If the kernel does not let it die, init reaps it after
+		 * us.
+		 */
 		poll(&death, 1, DEATH_MS);
 		reap(child, &info);
 		bury(child);

@@ -4,13 +4,13 @@
  * waits for. We make its sockets, for the mark, and tell it the address, so that no name is ever
  * resolved.
  *
- * Each probe is a connection of its own without anything of former ones: reuse, also of TLS sessions,
- * would hide what is to be seen. It is closed by a reset, for the same reason as in probe_tcp.c; over
- * HTTP/1.1 the server is asked to close it first, so that it sees nothing of that. Headers and body are
- * read up to a limit, beyond which an answer cannot keep us.
+ * Each probe is a connection of its own without anything of former ones: reuse, also of TLS
+ * sessions, would hide what is to be seen. It is closed by a reset, for the same reason as in
+ * probe_tcp.c; over HTTP/1.1 the server is asked to close it first, so that it sees nothing of
+ * that. Headers and body are read up to a limit, beyond which an answer cannot keep us.
  *
- * Reading a file of CA certificates takes up to tens of milliseconds. libcurl keeps what it read, but
- * one file for each multi handle, so each CA file has a multi handle.
+ * Reading a file of CA certificates takes up to tens of milliseconds. libcurl keeps what it read,
+ * but one file for each multi handle, so each CA file has a multi handle.
  */
 #include <curl/curl.h>
 #include <errno.h>
@@ -78,7 +78,10 @@ static bool status_fits(const struct model_check *check, long status)
 	return false;
 }
 
-/* The body, as far as it was read, matches. 0, -ENOENT: it does not, or -EINVAL: no such expression. */
+/*
+ * The body, as far as it was read, matches. 0, -ENOENT: it does not, or -EINVAL: no such
+ * expression.
+ */
 static int match_body(const struct http *http)
 {
 	regmatch_t range = {.rm_so = 0, .rm_eo = http->body_bytes};
@@ -218,7 +221,7 @@ static void judge(struct http *http, CURLcode code)
 	}
 }
 
-/* ---------------------------------------------------------------------- libcurl and the event loop */
+/* ------------------------------------------------------------------- libcurl and the event loop */
 
 static void take_ended(struct http_multi *multi)
 {
@@ -399,7 +402,9 @@ static size_t take_header(char *bytes, size_t one, size_t n, void *ctx)
 
 	(void)one;
 	http->header_bytes += n;
-	/* After the headers of an interim answer there are others; after the body may be trailers. */
+	/*
+	 * After the headers of an interim answer there are others; after the body may be trailers.
+	 */
 	if (n > 5 && !memcmp(bytes, "HTTP/", 5))
 		http->headers_end = false;
 	else if (*bytes == '\r' || *bytes == '\n')

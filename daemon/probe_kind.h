@@ -41,8 +41,8 @@ void probe_unwatch_close(struct probes *probes, struct probe_watch *watch);
 struct probe_kind {
 	size_t size; /* of its struct, which begins with a struct probe and is all zero at start() */
 	/*
-	 * Begins. May call probe_end() already. 0 or -errno for probe_start(), and then stop() is called
-	 * too.
+	 * Begins. May call probe_end() already. 0 or -errno for probe_start(), and then stop() is
+	 * called too.
 	 */
 	int (*start)(struct probe *probe);
 	/* The time is over: to call probe_end(). */
@@ -76,15 +76,21 @@ void probe_end(struct probe *probe, enum judge_result result, const char *reason
 	__attribute__((format(printf, 3, 4)));
 
 /*
- * Ends it with what errno @err means: @doing ("tcp connect") failed by the backend or the way to it, or
- * by this host. @later: not from the call that began it.
+ * Ends it with what errno @err means: @doing ("tcp connect") failed by the backend or the way to
+ * it, or by this host. @later: not from the call that began it.
  */
 void probe_end_errno(struct probe *probe, const char *doing, int err, bool later);
 
-/* For start(): the same for a call that failed with -errno @err. Returns 0; or @err, not ended: of this host. */
+/*
+ * For start(): the same for a call that failed with -errno @err. Returns 0; or @err, not ended: of
+ * this host.
+ */
 int probe_begin_errno(struct probe *probe, const char *doing, int err);
 
-/* Ends it with "@doing timed out after 1003 ms@waiting", @waiting such as " waiting for the answer". */
+/*
+ * Ends it with "@doing timed out after 1003 ms@waiting", @waiting such as " waiting for the
+ * answer".
+ */
 void probe_end_late(struct probe *probe, const char *doing, const char *waiting);
 
 /* The same where nothing came back from the backend: in a tunnel, that has reasons of its own. */
@@ -99,8 +105,8 @@ int probe_socket(const struct probe_target *target, int type);
 int probe_connect(int fd, const struct probe_target *target);
 
 /*
- * Closing @fd, a connected TCP socket, resets the connection instead of leaving it in TIME_WAIT for a
- * minute: thousands of probes a second would fill the kernel's table of these.
+ * Closing @fd, a connected TCP socket, resets the connection instead of leaving it in TIME_WAIT for
+ * a minute: thousands of probes a second would fill the kernel's table of these.
  */
 void probe_close_by_reset(int fd);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What every backend answers is a TCP SYN, with SYN and ACK or with RST; and a SYN may carry data
- * (RFC 9293, 3.10.7.4), though nobody reads it. So a SYN filled up to the size that is asked for, and an
- * answer to it, show that packets of that size get there, whatever service there is.
+ * (RFC 9293, 3.10.7.4), though nobody reads it. So a SYN filled up to the size that is asked for,
+ * and an answer to it, show that packets of that size get there, whatever service there is.
  *
  * Each size has a source port of its own, that a socket keeps from others, so answers tell which
- * they are for. Every packet is sent three times, in case one gets lost. A connection that was opened
- * is reset through the tunnel.
+ * they are for. Every packet is sent three times, in case one gets lost. A connection that was
+ * opened is reset through the tunnel.
  */
 #include "daemon/probe_mtu.h"
 

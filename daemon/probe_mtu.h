@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How large a packet may be for a tunnel to carry it. Small probes say nothing about that, and a path
- * that loses large packets is one that works for some requests only.
+ * How large a packet may be for a tunnel to carry it. Small probes say nothing about that, and a
+ * path that loses large packets is one that works for some requests only.
  */
 #ifndef SLUICE_DAEMON_PROBE_MTU_H
 #define SLUICE_DAEMON_PROBE_MTU_H
@@ -32,8 +32,8 @@ typedef void probe_mtu_done_fn(void *ctx, const struct probe_mtu_report *report)
 /*
  * Sends IP packets of that size, and a small one, into the tunnel. Should only the small one be
  * answered, several sizes in between follow. Takes at most 2 s. @target is copied, @event borrowed.
- * 0 with @out, valid until @done was called or probe_mtu_cancel(); or -errno: this host could not begin
- * it.
+ * 0 with @out, valid until @done was called or probe_mtu_cancel(); or -errno: this host could not
+ * begin it.
  */
 int probe_mtu_start(struct probe_mtu **out, sd_event *event, const struct probe_mtu_target *target,
 		    probe_mtu_done_fn *done, void *ctx);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Order matters at both ends: the program is attached before the device is up, and the rule that
- * refuses is there before the one that leads to the device, so that at no time a marked packet leaves
- * without its tunnel, which would reach another backend and look like an answer of this one.
+ * refuses is there before the one that leads to the device, so that at no time a marked packet
+ * leaves without its tunnel, which would reach another backend and look like an answer of this one.
  *
- * Addresses of the host come and go (with IPv6 they are not ready at once), and managers of networks
- * remove rules that they do not know. Either is told by the kernel; then rules and routes are set
- * again. Setting what is there changes nothing, so that our own changes do not come back for ever.
+ * Addresses of the host come and go (with IPv6 they are not ready at once), and managers of
+ * networks remove rules that they do not know. Either is told by the kernel; then rules and routes
+ * are set again. Setting what is there changes nothing, so that our own changes do not come back
+ * for ever.
  */
 #include "daemon/probe_path.h"
 
@@ -54,7 +55,7 @@ static void path_freep(struct probe_path **path)
 	probe_path_free(*path);
 }
 
-/* --------------------------------------------------------------------------------- rules, routes */
+/* -------------------------------------------------------------------------------- rules, routes */
 
 static int route_side(struct probe_path *path, struct side *side)
 {
@@ -92,7 +93,7 @@ static int route_all(struct probe_path *path)
 	return err ? err : err6;
 }
 
-/* ----------------------------------------------------------------------------------------- changes */
+/* -------------------------------------------------------------------------------------- changes */
 
 static int on_notice(sd_event_source *source, int fd, uint32_t revents, void *ctx)
 {
@@ -132,7 +133,7 @@ static int follow(struct probe_path *path, sd_event *event)
 			       on_notice, path);
 }
 
-/* -------------------------------------------------------------------------------------------- new */
+/* ------------------------------------------------------------------------------------------ new */
 
 static int load(struct probe_path *path)
 {
@@ -223,7 +224,7 @@ void probe_path_free(struct probe_path *path)
 	free(path);
 }
 
-/* ---------------------------------------------------------------------------------------- tunnels */
+/* -------------------------------------------------------------------------------------- tunnels */
 
 int probe_path_use_ports(struct probe_path *path, const unsigned int *ifindexes, size_t n)
 {
@@ -299,7 +300,7 @@ uint32_t probe_path_mark(const struct probe_path *path, uint32_t number)
 	return PROBE_MARK | path->device.slot << PROBE_MARK_SLOT_SHIFT | number;
 }
 
-/* ---------------------------------------------------------------------------------------- reports */
+/* -------------------------------------------------------------------------------------- reports */
 
 bool probe_path_source(const struct probe_path *path, int family, struct sluice_addr *out)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The way of probes into tunnels. A probe's socket has a mark that stands for one backend's tunnel.
- * Marked packets are routed to a device of the daemon's own, whatever other routes and neighbours there
- * are; a tc program at its egress puts the outer header of the backend around each, as the XDP
- * program does it for clients' packets, and sends it by the same way. Answers come back without a
- * tunnel, as to any client.
+ * Marked packets are routed to a device of the daemon's own, whatever other routes and neighbours
+ * there are; a tc program at its egress puts the outer header of the backend around each, as the
+ * XDP program does it for clients' packets, and sends it by the same way. Answers come back without
+ * a tunnel, as to any client.
  *
- * Everything is in the network namespace that the process is in. A daemon that crashes leaves at most
- * routing rules for its marks behind; the next one removes them.
+ * Everything is in the network namespace that the process is in. A daemon that crashes leaves at
+ * most routing rules for its marks behind; the next one removes them.
  */
 #ifndef SLUICE_DAEMON_PROBE_PATH_H
 #define SLUICE_DAEMON_PROBE_PATH_H
@@ -34,8 +34,8 @@ struct probe_path;
 int probe_path_new(struct probe_path **out, sd_event *event, struct diag *diag);
 
 /*
- * The ports that lead to the backends: backends without an ifindex are sent to by the first one, and
- * the source address of probes is looked for there. Ports may be gone again. 0 or -errno.
+ * The ports that lead to the backends: backends without an ifindex are sent to by the first one,
+ * and the source address of probes is looked for there. Ports may be gone again. 0 or -errno.
  */
 int probe_path_use_ports(struct probe_path *path, const unsigned int *ifindexes, size_t n);
 
@@ -59,8 +59,8 @@ uint32_t probe_path_mark(const struct probe_path *path, uint32_t number);
 bool probe_path_source(const struct probe_path *path, int family, struct sluice_addr *out);
 
 /*
- * Can VIP @addr be probed by tunnel? Not when it is on a device of this host: the kernel keeps packets
- * to it, and drops answers from it. 1: yes; 0: no, with the device in @ifname; or -errno.
+ * Can VIP @addr be probed by tunnel? Not when it is on a device of this host: the kernel keeps
+ * packets to it, and drops answers from it. 1: yes; 0: no, with the device in @ifname; or -errno.
  */
 int probe_path_can_reach(const struct sluice_addr *addr, char ifname[IF_NAMESIZE]);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's routing of marked packets: rules for the marks of one slot, and a table with one route, to
- * the slot's device. When that is missing, marked packets go nowhere, never by the way that others go.
+ * The kernel's routing of marked packets: rules for the marks of one slot, and a table with one
+ * route, to the slot's device. When that is missing, marked packets go nowhere, never by the way
+ * that others go.
  */
 #ifndef SLUICE_DAEMON_PROBE_ROUTE_H
 #define SLUICE_DAEMON_PROBE_ROUTE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sockets of probes: of the right family, never blocking, and with the mark that leads their packets
- * into a tunnel.
+ * Sockets of probes: of the right family, never blocking, and with the mark that leads their
+ * packets into a tunnel.
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A connection is made, and reset. The kernel is asked to be slow with the last packet of the
- * handshake (no "quick" ACK), so that the reset goes out in its place: the backend's kernel has said
- * that somebody listens and has room, and then forgets it. Its server never sees a connection, so there
- * is nothing to accept, nor to complain about in its log; and neither side keeps a TIME_WAIT. An
- * orderly close would leave one here for a minute, 300,000 of them at 5,000 probes a second.
+ * handshake (no "quick" ACK), so that the reset goes out in its place: the backend's kernel has
+ * said that somebody listens and has room, and then forgets it. Its server never sees a connection,
+ * so there is nothing to accept, nor to complain about in its log; and neither side keeps a
+ * TIME_WAIT. An orderly close would leave one here for a minute, 300,000 of them at 5,000 probes a
+ * second.
  *
- * Only when this process is kept from running for a tenth of a second in between, the ACK does go out,
- * and the server sees a connection that is reset.
+ * Only when this process is kept from running for a tenth of a second in between, the ACK does go
+ * out, and the server sees a connection that is reset.
  */
 #include <errno.h>
 #include <netinet/in.h>

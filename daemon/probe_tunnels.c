@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records that have not changed since are not written again: a change of one next hop costs one write.
+ * Records that have not changed since are not written again: a change of one next hop costs one
+ * write.
  */
 #include "daemon/probe_tunnels.h"
 
@@ -81,6 +82,7 @@ static int make_room(struct probe_tunnels *t, uint32_t number)
 {
 	uint32_t n = t->n ? t->n : 64;
 	struct sluice_backend *set;
+	bool *ready;
 
 	while (n <= number)
 		n *= 2;
@@ -89,8 +91,13 @@ static int make_room(struct probe_tunnels *t, uint32_t number)
 	set = reallocarray(t->set, n, sizeof(*set));
 	if (!set)
 		return -ENOMEM;
-	memset(&set[t->n], 0, (n - t->n) * sizeof(*set));
 	t->set = set;
+	ready = reallocarray(t->ready, n, sizeof(*ready));
+	if (!ready)
+		return -ENOMEM;
+	t->ready = ready;
+	memset(&set[t->n], 0, (n - t->n) * sizeof(*set));
+	memset(&ready[t->n], 0, (n - t->n) * sizeof(*ready));
 	t->n = n;
 	return 0;
 }
@@ -99,6 +106,9 @@ static void set_tunnel(struct probe_tunnels *t, uint32_t number, const struct de
 {
 	int err = make_room(t, number);
 
+	if (!err)
+		t->ready[number] |= b->record.flags & SLUICE_BACKEND_NEXTHOP ||
+				    b->record.encap == SLUICE_ENCAP_LOCAL;
 	if (!err && memcmp(&t->set[number], &b->record, sizeof(b->record)) == 0)
 		return;
 	if (!err)
@@ -110,7 +120,7 @@ static void set_tunnel(struct probe_tunnels *t, uint32_t number, const struct de
 			    b->backend->name, b->pool->name, strerror(-err));
 }
 
-/* ----------------------------------------------------------------------------------------- sizes */
+/* ---------------------------------------------------------------------------------------- sizes */
 
 #define FULL 1500u /* what clients on Ethernet send */
 
@@ -187,7 +197,7 @@ bool probe_tunnels_size(const struct probe_tunnels *t, uint32_t id, unsigned int
 	return t->sizes && tunnel_sizes_of(t->sizes, id, carried, full);
 }
 
-/* -------------------------------------------------------------------------------------- following */
+/* ------------------------------------------------------------------------------------ following */
 
 void probe_tunnels_follow(struct probe_tunnels *t, const struct desired *desired,
 			  const uint32_t *backend_ids)
@@ -208,13 +218,14 @@ void probe_tunnels_follow(struct probe_tunnels *t, const struct desired *desired
 			continue;
 		probe_path_clear(t->path, number);
 		t->set[number] = (struct sluice_backend){0};
+		t->ready[number] = false;
 	}
 	follow_sizes(t, desired, backend_ids);
 }
 
 uint32_t probe_tunnels_mark(const struct probe_tunnels *t, uint32_t id)
 {
-	return t->path && id < t->n && t->set[id].encap != SLUICE_ENCAP_NONE
+	return t->path && id < t->n && t->set[id].encap != SLUICE_ENCAP_NONE && t->ready[id]
 		       ? probe_path_mark(t->path, id)
 		       : 0;
 }
@@ -224,5 +235,6 @@ void probe_tunnels_fini(struct probe_tunnels *t)
 	tunnel_sizes_free(t->sizes);
 	probe_path_free(t->path);
 	free(t->set);
+	free(t->ready);
 	*t = (struct probe_tunnels){0};
 }

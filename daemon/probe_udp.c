@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A datagram is sent and one is awaited. The socket is connected, so it takes only what comes from the
- * address and port that were asked, and hears of their ICMP errors.
+ * A datagram is sent and one is awaited. The socket is connected, so it takes only what comes from
+ * the address and port that were asked, and hears of their ICMP errors.
  */
 #include <errno.h>
 #include <stddef.h>

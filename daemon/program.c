@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The skeleton is opened, its settings and map sizes set, and then the kernel is asked. What the maps
- * are for is known to daemon/maps.h alone.
+ * The skeleton is opened, its settings and map sizes set, and then the kernel is asked. What the
+ * maps are for is known to daemon/maps.h alone.
  */
 #include "daemon/program.h"
 
@@ -115,7 +115,10 @@ static int choose_map(struct bpf_map *map, int old, uint32_t wanted, bool *copy,
 			 bpf_map__name(map));
 		return -EPROTO;
 	}
-	/* The program computes a VIP's line for one number of lines: others have a map of their own. */
+	/*
+	 * The program computes a VIP's line for one number of lines: others have a map of their
+	 * own.
+	 */
 	if (info.max_entries == wanted ||
 	    (info.max_entries > wanted && strcmp(bpf_map__name(map), "vip_lines") != 0))
 		return bpf_map__reuse_fd(map, old);
@@ -159,7 +162,9 @@ static bool kernel_has_frags(void)
 	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_get_buff_len, NULL) == 1;
 }
 
-/* Records of the same size may have another meaning: the maps are of those who have the same ABI. */
+/*
+ * Records of the same size may have another meaning: the maps are of those who have the same ABI.
+ */
 static int check_abi(int old_state, struct diag *diag)
 {
 	struct sluice_state state;
@@ -228,7 +233,7 @@ static int map_memories(struct program *program)
 	return err;
 }
 
-/* ------------------------------------------------------------------------- content of a map, moved */
+/* ---------------------------------------------------------------------- content of a map, moved */
 
 /* Key by key; serves per-CPU values too, with room for all CPUs. */
 static int copy_map(int from, int to, const struct bpf_map_info *info)
@@ -264,7 +269,8 @@ static int copy_memory(int from, const struct program_memory *to, const struct b
 
 /*
  * Flow entries lie where their hash says for the table's size: those of a smaller table are of no
- * use in a larger one, and are learned anew. Pieces of datagrams and token buckets live for seconds.
+ * use in a larger one, and are learned anew. Pieces of datagrams and token buckets live for
+ * seconds.
  */
 static bool is_worth_copying(enum map_id map)
 {
@@ -339,7 +345,7 @@ static void write_state(struct program *program)
 	memcpy(state->secret, program_settings(program)->secret, sizeof(state->secret));
 }
 
-/* ---------------------------------------------------------------------------------------- the whole */
+/* ------------------------------------------------------------------------------------ the whole */
 
 static int load(struct program *program, const struct sluice_settings *settings,
 		const struct maps_size *size, const int old[MAP_MAX], struct diag *diag)

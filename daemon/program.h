@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel program, loaded, with its maps: those of an earlier one where they are large enough, else
- * new ones with the same content.
+ * The kernel program, loaded, with its maps: those of an earlier one where they are large enough,
+ * else new ones with the same content.
  */
 #ifndef SLUICE_DAEMON_PROGRAM_H
 #define SLUICE_DAEMON_PROGRAM_H
@@ -30,12 +30,12 @@ struct program {
 
 /*
  * Loads the program with @settings (the secret is the old maps', else a new one; whether frames may
- * have several buffers is the kernel's to say). @old: descriptors of the maps to go on with, -1 where
- * there is none; they stay the caller's. A map that is too small for @size gets a larger one with
- * the same content.
+ * have several buffers is the kernel's to say). @old: descriptors of the maps to go on with, -1
+ * where there is none; they stay the caller's. A map that is too small for @size gets a larger one
+ * with the same content.
  *
- * 0 with @out to be freed by program_fini(); or -errno with a message in @diag, -EPROTO: an old map has
- * another layout.
+ * 0 with @out to be freed by program_fini(); or -errno with a message in @diag, -EPROTO: an old map
+ * has another layout.
  */
 int program_load(struct program *out, const struct sluice_settings *settings,
 		 const struct maps_size *size, const int old[MAP_MAX], struct diag *diag);
@@ -56,8 +56,8 @@ uint32_t program_map_entries(const struct program *program, enum map_id map);
 int program_read_rows(const struct program *program, enum map_id map, struct rows *out);
 
 /*
- * For the writer of `vips`: sends lookups of @key there until the lines are filled again, which goes
- * by what `vips` holds then. 0 or -errno: the lines stay right, some of them slower.
+ * For the writer of `vips`: sends lookups of @key there until the lines are filled again, which
+ * goes by what `vips` holds then. 0 or -errno: the lines stay right, some of them slower.
  */
 void program_defer_vip(struct program *program, const struct sluice_vip_key *key);
 int program_fill_vip_lines(struct program *program);

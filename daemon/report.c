@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every document is packed from the engine's view and the counters; nothing is kept here.
+ * Every document is packed from the engine's view and the counters; nothing is kept here. Without
+ * memory for a part of it, that part is missing.
  */
 #include "daemon/report.h"
 
@@ -13,13 +14,6 @@
 #include "control/outcome.h"
 #include "daemon/report_flows.h"
 #include "daemon/stats.h"
-
-/* Appends @item, which may be NULL (no memory: the item is missing). */
-static void append(json_t *array, json_t *item)
-{
-	if (item)
-		json_array_append_new(array, item);
-}
 
 static json_t *interface_document(const struct datapath_port *port)
 {
@@ -44,7 +38,7 @@ static json_t *panic_document(const struct desired *desired)
 
 	for (size_t i = 0; i < desired->n_vips; i++)
 		if (desired->vips[i].owners.panic)
-			append(names, json_string(desired->vips[i].vip->name));
+			json_array_append_new(names, json_string(desired->vips[i].vip->name));
 	return names;
 }
 
@@ -64,7 +58,7 @@ json_t *report_status(const struct engine_view *view)
 	const struct datapath_port *ports = datapath_ports(view->datapath, &n);
 
 	for (size_t i = 0; i < n; i++)
-		append(interfaces, interface_document(&ports[i]));
+		json_array_append_new(interfaces, interface_document(&ports[i]));
 	return json_pack("{s:s, s:i, s:I, s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, "
 			 "s:o, s:I}",
 			 "version", SLUICE_VERSION, "pid", (int)getpid(), "uptime_s",
@@ -130,7 +124,7 @@ json_t *report_vips(const struct engine_view *view)
 	json_t *vips = json_array();
 
 	for (size_t i = 0; i < view->desired->n_vips; i++)
-		append(vips, vip_document(view, i));
+		json_array_append_new(vips, vip_document(view, i));
 	return json_pack("{s:o}", "vips", vips);
 }
 
@@ -181,7 +175,7 @@ json_t *report_backends(const struct engine_view *view)
 	json_t *backends = json_array();
 
 	for (size_t i = 0; i < view->desired->n_backends; i++)
-		append(backends, backend_document(view, i, flows ? flows[i] : 0));
+		json_array_append_new(backends, backend_document(view, i, flows ? flows[i] : 0));
 	return json_pack("{s:o}", "backends", backends);
 }
 
@@ -212,9 +206,10 @@ json_t *report_counters(const struct engine_view *view)
 		struct sluice_counters c = stats_vip(view->datapath, view->vip_ids[i]);
 
 		stats_add(&total, &c);
-		append(vips,
-		       json_pack("{s:s, s:o, s:o}", "name", view->desired->vips[i].vip->name,
-				 "counters", counters_document(&c), "events", events_document(&c)));
+		json_array_append_new(vips, json_pack("{s:s, s:o, s:o}", "name",
+						      view->desired->vips[i].vip->name, "counters",
+						      counters_document(&c), "events",
+						      events_document(&c)));
 	}
 	return json_pack("{s:o, s:o, s:o}", "total", counters_document(&total), "events",
 			 events_document(&total), "vips", vips);
@@ -231,9 +226,10 @@ json_t *report_ordered(const struct engine_view *view, const char *backend, cons
 		if (strcmp(b->backend->name, backend) != 0 ||
 		    (pool && strcmp(b->pool->name, pool) != 0))
 			continue;
-		append(backends, json_pack("{s:s, s:s, s:s, s:I}", "pool", b->pool->name, "name",
-					   b->backend->name, "state", model_state_name(b->state),
-					   "weight", (json_int_t)b->weight));
+		json_array_append_new(backends, json_pack("{s:s, s:s, s:s, s:I}", "pool",
+							  b->pool->name, "name", b->backend->name,
+							  "state", model_state_name(b->state),
+							  "weight", (json_int_t)b->weight));
 	}
 	return json_pack("{s:o, s:I}", "backends", backends, "slots_written", (json_int_t)slots);
 }

@@ -34,7 +34,8 @@ const void *rows_value(const struct rows *rows, size_t i);
 const void *rows_find(const struct rows *rows, const void *key);
 
 /*
- * Called for a row that differs: @from is NULL for one that comes, @to for one that goes. Returns 0, or
+ * Called for a row that differs: @from is NULL for one that comes, @to for one that goes. Returns
+ * 0, or
  * -errno to stop.
  */
 typedef int rows_diff_fn(void *ctx, const void *key, const void *from, const void *to);

@@ -3,11 +3,11 @@
  * The control socket: accepts connections, checks who is there, reads requests, and hands each to
  * one handler. Knows the framing (control/proto.h), not the commands.
  *
- * Allowed are root, the user the daemon runs as, and members of the configured group, as the
- * kernel tells them; others get an error and are disconnected. A connection may send many
- * requests; they are answered one by one, the next one is read when the answer is out. So a peer
- * that does not read costs one answer's memory and delays nobody else. One that watches is sent events
- * besides, each whole, after the answer to its request.
+ * Allowed are root, the user the daemon runs as, and members of the configured group, as the kernel
+ * tells them; others get an error and are disconnected. A connection may send many requests; they
+ * are answered one by one, the next one is read when the answer is out. So a peer that does not
+ * read costs one answer's memory and delays nobody else. One that watches is sent events besides,
+ * each whole, after the answer to its request.
  */
 #ifndef SLUICE_DAEMON_SERVER_H
 #define SLUICE_DAEMON_SERVER_H
@@ -46,7 +46,8 @@ typedef json_t *server_handler(void *ctx, struct server_peer *peer, const json_t
  * Listens on config->socket (its directory is made if missing; a stale socket of a dead daemon is
  * replaced; with a group it belongs to it and has mode 0660, else 0600). Keeps copies of what it
  * needs of @config. 0 with @out to be freed by server_free(); or -errno, all but -ENOMEM with a
- * message in @diag: -EADDRINUSE: a living daemon has it; -ENOTSOCK: another kind of file is in the way; ...
+ * message in @diag: -EADDRINUSE: a living daemon has it; -ENOTSOCK: another kind of file is in the
+ * way; ...
  *
  * For its life the server holds a lock on SOCKET.lock, a file that stays, so that of two daemons
  * that start at once one wins; SOCKET.new is used for a moment.
@@ -61,8 +62,8 @@ int server_new(struct server **out, sd_event *event, const struct model_control 
 void server_set_stall_ms(struct server *server, unsigned int ms);
 
 /*
- * Sends @event (an object, borrowed) to all who watch. One that does not keep up is disconnected, with a
- * line in the log.
+ * Sends @event (an object, borrowed) to all who watch. One that does not keep up is disconnected,
+ * with a line in the log.
  */
 void server_publish(struct server *server, const json_t *event);
 

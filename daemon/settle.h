@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * May a change settle? Not while a live flow is with a backend that its slot would not lead to. Pure.
+ * May a change settle? Not while a live flow is with a backend that its slot would not lead to.
+ * Pure.
  */
 #ifndef SLUICE_DAEMON_SETTLE_H
 #define SLUICE_DAEMON_SETTLE_H
@@ -20,8 +21,8 @@ int settle_init(struct settle *out, const struct desired *desired, const struct 
 		const uint32_t *backend_ids);
 
 /*
- * Does a flow of @slot that is with the backend of this id need the old generation? An entry does not
- * say whose VIP it is: one that is with a backend of this ring counts, which can only delay.
+ * Does a flow of @slot that is with the backend of this id need the old generation? An entry does
+ * not say whose VIP it is: one that is with a backend of this ring counts, which can only delay.
  */
 bool settle_needs_old(const struct settle *settle, uint32_t slot, uint32_t id);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The slots of all rings, as the maps `rings` and `others` hold them: two columns. To all but the program
- * a slot is one word, SLUICE_SLOT() of xdp/abi.h.
+ * The slots of all rings, as the maps `rings` and `others` hold them: two columns. To all but the
+ * program a slot is one word, SLUICE_SLOT() of xdp/abi.h.
  */
 #ifndef SLUICE_DAEMON_SLOTS_H
 #define SLUICE_DAEMON_SLOTS_H
@@ -23,8 +23,8 @@ static inline uint32_t slots_get(const struct slots *slots, uint32_t at)
 }
 
 /*
- * Writes the word while packets use the slot. They look at the other owner only where the slot is tracked: it is
- * there before, and goes after.
+ * Writes the word while packets use the slot. They look at the other owner only where the slot is
+ * tracked: it is there before, and goes after.
  */
 static inline void slots_set(const struct slots *slots, uint32_t at, uint32_t word)
 {

@@ -42,8 +42,9 @@ int state_file_read(const struct state_file *file, const char *state_dir, void *
 struct state_writer;
 
 /*
- * Begins to write the file anew, entry by entry; until state_writer_end() the old one is there. A missing
- * STATE_DIR is made. 0 with @out for state_writer_end() or state_writer_free(); or -errno with a message.
+ * Begins to write the file anew, entry by entry; until state_writer_end() the old one is there. A
+ * missing STATE_DIR is made. 0 with @out for state_writer_end() or state_writer_free(); or -errno
+ * with a message.
  */
 int state_writer_new(struct state_writer **out, const struct state_file *file,
 		     const char *state_dir, struct diag *diag);
@@ -52,9 +53,9 @@ int state_writer_new(struct state_writer **out, const struct state_file *file,
 void state_writer_add(struct state_writer *writer, json_t *entry);
 
 /*
- * The file is the new one; frees @writer. With @sync it is on the disk when this returns, which may take
- * long; without, a power failure may leave an empty file. 0, or -errno with a message: then it is the old
- * one.
+ * The file is the new one; frees @writer. With @sync it is on the disk when this returns, which may
+ * take long; without, a power failure may leave an empty file. 0, or -errno with a message: then it
+ * is the old one.
  */
 int state_writer_end(struct state_writer *writer, bool sync, struct diag *diag);
 
@@ -69,7 +70,9 @@ void state_writer_free(struct state_writer *writer);
 int state_file_write(const struct state_file *file, const char *state_dir, json_t *list,
 		     struct diag *diag);
 
-/* Reports what is wrong with an entry. The message: "PATH: ENTRY NUMBER: text; WAY OUT". -EINVAL. */
+/*
+ * Reports what is wrong with an entry. The message: "PATH: ENTRY NUMBER: text; WAY OUT". -EINVAL.
+ */
 int state_file_fault(const struct state_entry *at, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One timer, for the first that is due; a few are asked at a time, so that thousands at a start are no
- * burst. One that says nothing at all has other troubles, which its check tells; it is asked again after
- * a minute.
+ * One timer, for the first that is due; a few are asked at a time, so that thousands at a start are
+ * no burst. One that says nothing at all has other troubles, which its check tells; it is asked
+ * again after a minute.
  */
 #include "daemon/tunnel_sizes.h"
 
@@ -54,7 +54,7 @@ static uint64_t in_about(uint64_t us)
 	return now_us() + us + (uint64_t)random() % (us / 5);
 }
 
-/* ---------------------------------------------------------------------------------------- asking */
+/* --------------------------------------------------------------------------------------- asking */
 
 static void set_timer(struct tunnel_sizes *sizes)
 {
@@ -122,13 +122,10 @@ static void ask(struct tunnel *t)
 	t->due_us = in_about(SILENT_US);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
+void tunnel_sizes_turn(struct tunnel_sizes *sizes)
 {
-	struct tunnel_sizes *sizes = ctx;
 	uint64_t now = now_us();
 
-	(void)source;
-	(void)usec;
 	for (size_t i = 0; i < sizes->n && sizes->n_probes < AT_ONCE; i++) {
 		struct tunnel *t = sizes->list[i];
 
@@ -136,10 +133,17 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 			ask(t);
 	}
 	set_timer(sizes);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	(void)source;
+	(void)usec;
+	tunnel_sizes_turn(ctx);
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------- following */
+/* ------------------------------------------------------------------------------------ following */
 
 static void tunnel_free(struct tunnel *t)
 {
@@ -235,7 +239,7 @@ bool tunnel_sizes_of(const struct tunnel_sizes *sizes, uint32_t id, unsigned int
 	return true;
 }
 
-/* ----------------------------------------------------------------------------------- life and death */
+/* ------------------------------------------------------------------------------- life and death */
 
 int tunnel_sizes_new(struct tunnel_sizes **out, sd_event *event)
 {

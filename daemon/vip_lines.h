@@ -16,7 +16,9 @@
 void vip_lines_defer(struct sluice_vip_line *lines, uint32_t bits,
 		     const struct sluice_vip_key *key);
 
-/* Lays out the 2^bits lines for @rows, those of `vips`. 0 or -ENOMEM: lines then stay as they are. */
+/*
+ * Lays out the 2^bits lines for @rows, those of `vips`. 0 or -ENOMEM: lines then stay as they are.
+ */
 int vip_lines_fill(struct sluice_vip_line *lines, uint32_t bits, const struct rows *rows);
 
 #endif

@@ -3,9 +3,9 @@
  * A drained backend that silently takes traffic again would be worse than a daemon that asks what
  * to do: a file that is not quite right is refused. The format:
  *
- *	{"version": 1, "wishes": [
- *	  {"pool": "web", "backend": "web-3", "state": "draining", "since": 1790000000, "weight": 50}
- *	]}
+ * {"version": 1, "wishes": [
+ *   {"pool": "web", "backend": "web-3", "state": "draining", "since": 1790000000, "weight": 50}
+ * ]}
  *
  * "state" and "since" come together; they or "weight" may be missing.
  */

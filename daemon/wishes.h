@@ -36,7 +36,9 @@ struct wishes {
  */
 int wishes_load(struct wishes *out, const char *state_dir, struct diag *diag);
 
-/* Writes the file whole or not at all (temporary file, fsync, rename). 0, or -errno with a message. */
+/*
+ * Writes the file whole or not at all (temporary file, fsync, rename). 0, or -errno with a message.
+ */
 int wishes_save(const struct wishes *wishes, const char *state_dir, struct diag *diag);
 
 /* A copy to change, so that a refused change leaves the old one. 0 or -ENOMEM. */
@@ -57,8 +59,8 @@ int wishes_set_weight(struct wishes *wishes, const char *pool, const char *backe
 		      unsigned int weight);
 
 /*
- * What a check asks for: a state where the operator wishes none, and a weight (0: none) that is a part
- * of the operator's. 0 or -ENOMEM.
+ * What a check asks for: a state where the operator wishes none, and a weight (0: none) that is a
+ * part of the operator's. 0 or -ENOMEM.
  */
 int wishes_advise(struct wishes *wishes, const char *pool, const char *backend,
 		  const enum model_state *state, unsigned int weight);

@@ -13,7 +13,10 @@
 
 #define SLUICE_ABI 3
 
-/* An address of either family, network byte order; IPv4 a.b.c.d is ::ffff:a.b.c.d (w[3] is a.b.c.d). */
+/*
+ * An address of either family, network byte order; IPv4 a.b.c.d is ::ffff:a.b.c.d (w[3] is
+ * a.b.c.d).
+ */
 struct sluice_addr {
 	__be32 w[4];
 };
@@ -25,11 +28,11 @@ struct sluice_addr {
 #define SLUICE_BACKEND_IDS 32768 /* ids are 1 .. SLUICE_BACKEND_IDS - 1; 0 is "no backend" */
 
 /*
- * A slot: bits 0-14 `cur`, the backend that gets the slot's packets; bit 15 `track`; bits 16-30 `other`,
- * the slot's other possible owner; bit 31 `keep`: flows that are not known are cur's, as far as can be told
- * here. The low half lies in the map `rings`, the high half at the same place of `others`: a settled packet
- * needs the low one alone, and twice as many of these fit the caches. Each is written at once. Who writes
- * both writes `other` first where `track` is set, else last.
+ * A slot: bits 0-14 `cur`, the backend that gets the slot's packets; bit 15 `track`; bits 16-30
+ * `other`, the slot's other possible owner; bit 31 `keep`: flows that are not known are cur's, as
+ * far as can be told here. The low half lies in the map `rings`, the high half at the same place of
+ * `others`: a settled packet needs the low one alone, and twice as many of these fit the caches.
+ * Each is written at once. Who writes both writes `other` first where `track` is set, else last.
  */
 #define SLUICE_SLOT_TRACK 0x8000u
 #define SLUICE_SLOT_KEEP 0x80000000u
@@ -53,8 +56,8 @@ struct sluice_ring {
 /* ----------------------------------------------------------------------------------------- VIPs */
 
 /*
- * Key of the map `vips`; port 0 is any port. An entry with proto IPPROTO_ICMP (for either family) and
- * port 0 says that the address is a VIP's, for echo and fragments.
+ * Key of the map `vips`; port 0 is any port. An entry with proto IPPROTO_ICMP (for either family)
+ * and port 0 says that the address is a VIP's, for echo and fragments.
  */
 struct sluice_vip_key {
 	struct sluice_addr addr;
@@ -90,8 +93,9 @@ struct sluice_prefix_key {
 #define SLUICE_VIP_NO_HINT 0x4000u        /* tell none */
 #define SLUICE_VIP_OPTIONS 0x00ffffffu    /* all of these */
 /*
- * The other bits of the flags: an epoch of the VIP's flows. What the flow table knows of them from an
- * earlier one is forgotten: which backend a flow was taken for is true only until the slots settle.
+ * The other bits of the flags: an epoch of the VIP's flows. What the flow table knows of them from
+ * an earlier one is forgotten: which backend a flow was taken for is true only until the slots
+ * settle.
  */
 #define SLUICE_VIP_EPOCH_SHIFT 24
 
@@ -106,9 +110,9 @@ struct sluice_vip {
 };
 
 /*
- * Value of the map `vip_lines`: a direct-mapped copy of `vips`, one cache line each, so that a packet
- * finds its VIP, or that there is none, with one look. A key that shares its line with another is
- * found in `vips` alone.
+ * Value of the map `vip_lines`: a direct-mapped copy of `vips`, one cache line each, so that a
+ * packet finds its VIP, or that there is none, with one look. A key that shares its line with
+ * another is found in `vips` alone.
  */
 struct sluice_vip_line {
 	struct sluice_vip_key key;
@@ -129,7 +133,7 @@ static inline __u32 sluice_vip_place(const struct sluice_vip_key *key, __u32 bit
 	return (__u32)(low * 0x9e3779b97f4a7c15ull >> 32 >> (32 - bits));
 }
 
-/* -------------------------------------------------------------------- clients with a way of their own */
+/* -------------------------------------------------------------- clients with a way of their own */
 
 /* Key of the LPM maps `sources` and `access`. */
 struct sluice_source_key {
@@ -158,7 +162,7 @@ struct sluice_target {
 	__u32 pad;
 };
 
-/* -------------------------------------------------------------------------------------- backends */
+/* ------------------------------------------------------------------------------------- backends */
 
 enum sluice_encap {
 	SLUICE_ENCAP_NONE = 0, /* the id is free */
@@ -203,16 +207,16 @@ struct sluice_name {
 	char backend[SLUICE_NAME_MAX];
 };
 
-/* ----------------------------------------------------------------------------------------- flows */
+/* ---------------------------------------------------------------------------------------- flows */
 
 /*
  * The flow table: lines of eight entries of one word each, so that reading and writing an entry is
  * atomic. The first six ways of a line are for established flows, the last two for handshakes: a
  * flood of first packets never pushes out an established flow.
  *
- * An entry: bits 0-15 when it was last used, in ticks, wrapping; bits 16-30 backend id, 0: free; bit 31
- * the client has closed; bits 32-47 the low bits of the flow's slot in its ring; bits 48-62 more of
- * the flow's hash; bit 63 the flow is TCP. A tick is 2^30 ns of the monotonic clock.
+ * An entry: bits 0-15 when it was last used, in ticks, wrapping; bits 16-30 backend id, 0: free;
+ * bit 31 the client has closed; bits 32-47 the low bits of the flow's slot in its ring; bits 48-62
+ * more of the flow's hash; bit 63 the flow is TCP. A tick is 2^30 ns of the monotonic clock.
  */
 #define SLUICE_FLOW_WAYS 8
 #define SLUICE_FLOW_ESTABLISHED 6 /* ways */
@@ -227,7 +231,9 @@ struct sluice_flow_line {
 #define SLUICE_FLOW_SLOT(entry) ((__u16)((entry) >> 32))
 #define SLUICE_FLOW_TCP 0x8000000000000000ull
 
-/* Value of the map `decap`: what becomes of a packet that is not for a VIP once its tunnel ended. */
+/*
+ * Value of the map `decap`: what becomes of a packet that is not for a VIP once its tunnel ended.
+ */
 #define SLUICE_DECAP_PASS 0u   /* the host gets it */
 #define SLUICE_DECAP_EGRESS 1u /* back to the router that it came from */
 
@@ -332,7 +338,7 @@ enum sluice_limiter {
 	SLUICE_LIMIT_MAX,
 };
 
-/* ------------------------------------------------------------------------ settings, notes, sizes */
+/* ----------------------------------------------------------------------- settings, notes, sizes */
 
 /* What the config uses; code for the rest is cut out when the program is loaded. */
 #define SLUICE_FEATURE_IPV6 0x0001u     /* IPv6 VIPs */

@@ -20,7 +20,10 @@ static __always_inline int backend_serves(__u32 id)
 	return backend && backend->encap && backend->flags & SLUICE_BACKEND_SERVING;
 }
 
-/* Ticks of the monotonic clock, wrapping: what ages are measured in. Some milliseconds do not matter. */
+/*
+ * Ticks of the monotonic clock, wrapping: what ages are measured in. Some milliseconds do not
+ * matter.
+ */
 static __always_inline __u16 backend_now(void)
 {
 	return (__u16)(bpf_ktime_get_coarse_ns() >> SLUICE_TICK_SHIFT);

@@ -17,7 +17,9 @@ static __always_inline __u16 checksum_fold(__u32 sum)
 	return (__u16)sum;
 }
 
-/* The same, of a sum that is less than 2^36: of 32-bit words, say, which may be added as they are. */
+/*
+ * The same, of a sum that is less than 2^36: of 32-bit words, say, which may be added as they are.
+ */
 static __always_inline __u16 checksum_fold64(__u64 sum)
 {
 	sum = (sum & 0xffff) + (sum >> 16);

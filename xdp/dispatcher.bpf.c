@@ -3,8 +3,9 @@
  * A dispatcher for libxdp, by its protocol: prog0 to prog9 are places that programs are put in (by
  * freplace), and are called in turn as long as each one's action is among those to go on with.
  *
- * It does what libxdp's own does, and says one thing more: that its places may move the packet. Kernels
- * since 6.12 put no program that does so in a place that does not say so, and libxdp before 1.5 does not.
+ * It does what libxdp's own does, and says one thing more: that its places may move the packet.
+ * Kernels since 6.12 put no program that does so in a place that does not say so, and libxdp before
+ * 1.5 does not.
  */
 #include <linux/bpf.h>
 

@@ -108,7 +108,7 @@ static __always_inline int encap_transmit(struct packet *pkt, __u32 ifindex)
 	return stats_end(pkt, SLUICE_OUT_FORWARDED, XDP_REDIRECT);
 }
 
-/* ------------------------------------------------------------------------------------- the tunnel */
+/* ----------------------------------------------------------------------------------- the tunnel */
 
 /* The sum of the packet for an outer UDP checksum, by the cheapest way that has it. */
 static __always_inline __u64 encap_payload_sum(struct packet *pkt, int outer6)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The flow table: which backend a flow went to, where that may be another one than its slot says.
- * Set-associative: a flow's line is one cache line of eight entries, one word each, read and written
- * at once (see xdp/abi.h). A full line gives up an entry of the same kind: one that the client has
- * closed, else the oldest.
+ * Set-associative: a flow's line is one cache line of eight entries, one word each, read and
+ * written at once (see xdp/abi.h). A full line gives up an entry of the same kind: one that the
+ * client has closed, else the oldest.
  */
 #ifndef SLUICE_XDP_FLOWS_H
 #define SLUICE_XDP_FLOWS_H
@@ -48,7 +48,10 @@ static __always_inline __u64 flows_is_zero(__u32 word)
 	return ((__u64)word - 1) >> 63;
 }
 
-/* Writes into the entry of the same flow, else a free one, a closed one, the oldest, of ways [from, to). */
+/*
+ * Writes into the entry of the same flow, else a free one, a closed one, the oldest, of ways [from,
+ * to).
+ */
 static __always_inline void flows_write(struct sluice_flow_line *line, int from, int to, __u64 hash,
 					__u32 backend, __u32 now)
 {
@@ -63,10 +66,16 @@ static __always_inline void flows_write(struct sluice_flow_line *line, int from,
 		rank |= (entry & SLUICE_FLOW_CLOSED) >> 15;
 		rank |= flows_is_zero(SLUICE_FLOW_BACKEND(entry)) << 17;
 		rank |= flows_is_zero(SLUICE_FLOW_TAG(entry) ^ (__u32)hash) << 18;
-		/* The highest rank wins, in the low bits its way from the end: of equal ones the first. */
+		/*
+		 * The highest rank wins, in the low bits its way from the end: of equal ones the
+		 * first.
+		 */
 		less = best - (__s64)(rank << 3 | (SLUICE_FLOW_WAYS - 1 - i));
 		best -= less & less >> 63;
-		/* One way after the other: all at once need more registers than there are, and much stack. */
+		/*
+		 * One way after the other: all at once need more registers than there are, and much
+		 * stack.
+		 */
 		asm volatile("" : "+r"(best));
 	}
 	line->entry[~best & (SLUICE_FLOW_WAYS - 1)] = flows_entry(hash, backend, now);
@@ -86,9 +95,9 @@ static __always_inline void flows_store(__u64 hash, __u32 backend, __u32 now, in
 }
 
 /*
- * The flow's entry among ways [from, to), not older than @age; SLUICE_FLOW_WAYS: none. Searched without
- * branches: the processor would guess them wrong as often as not, and throw away what it did while it waited
- * for the line.
+ * The flow's entry among ways [from, to), not older than @age; SLUICE_FLOW_WAYS: none. Searched
+ * without branches: the processor would guess them wrong as often as not, and throw away what it
+ * did while it waited for the line.
  */
 static __always_inline int flows_way(struct sluice_flow_line *line, int from, int to, __u64 hash,
 				     __u32 now, __u32 age)
@@ -125,8 +134,8 @@ static __always_inline int flows_handshake(struct sluice_flow_line *line, __u64 
  * The backend that the flow went to, 0: not known. An established entry is made young again; a
  * handshake becomes established with the second packet. A first packet finds established entries
  * only: a forged one must not move a living flow. Of those that the client has closed, or that are
- * silent, it finds none, since it begins another flow of the same tuple. @flags: FLOWS_*. A function that
- * the verifier looks at once.
+ * silent, it finds none, since it begins another flow of the same tuple. @flags: FLOWS_*. A
+ * function that the verifier looks at once.
  */
 __noinline __u32 flows_find(__u64 hash, __u32 now, __u32 flags)
 {

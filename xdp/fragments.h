@@ -68,7 +68,9 @@ static __noinline int fragments_note(struct packet *pkt, struct sluice_fragment_
 	return 0;
 }
 
-/* Can the first piece have been ours? Of what else there is it went to the host, and is not noted. */
+/*
+ * Can the first piece have been ours? Of what else there is it went to the host, and is not noted.
+ */
 static __always_inline int fragments_of_known(const struct packet *pkt)
 {
 	switch (pkt->proto) {
@@ -86,7 +88,10 @@ static __always_inline int fragments_of_known(const struct packet *pkt)
 	}
 }
 
-/* A later piece: to where the first one went. STAGE_NEXT: that is known, pkt->kind tells echo apart. */
+/*
+ * A later piece: to where the first one went. STAGE_NEXT: that is known, pkt->kind tells echo
+ * apart.
+ */
 static __noinline int fragments_follow(struct packet *pkt)
 {
 	struct sluice_fragment_key key = fragments_key(pkt);

@@ -2,12 +2,13 @@
 /*
  * Generic UDP encapsulation, variant 1: a UDP header and then the inner packet itself.
  *
- * The UDP checksum covers the whole inner packet. It is had without reading it: a valid L4
- * checksum makes the sum of the L4 segment the inverse of its pseudo header's, and a valid IPv4
- * header sums to nothing. Where that does not hold (fragments, UDP without a checksum) an outer
- * IPv4 packet does without, and for an outer IPv6 packet, which must have one, the packet is read.
- * Kernels before 5.18, which have no helper for what lies in several buffers, read 16 KiB at most: more
- * comes to them only in generic mode, and leaves without a checksum, as RFC 6935 allows for tunnels.
+ * The UDP checksum covers the whole inner packet. It is had without reading it: a valid L4 checksum
+ * makes the sum of the L4 segment the inverse of its pseudo header's, and a valid IPv4 header sums
+ * to nothing. Where that does not hold (fragments, UDP without a checksum) an outer IPv4 packet
+ * does without, and for an outer IPv6 packet, which must have one, the packet is read. Kernels
+ * before 5.18, which have no helper for what lies in several buffers, read 16 KiB at most: more
+ * comes to them only in generic mode, and leaves without a checksum, as RFC 6935 allows for
+ * tunnels.
  */
 #ifndef SLUICE_XDP_GUE_H
 #define SLUICE_XDP_GUE_H
@@ -20,7 +21,9 @@
 #define GUE_CHUNK 256 /* a multiple of 4, at most 512 */
 #define GUE_CHUNKS 64 /* longer packets have no sum */
 
-/* The UDP source port spreads flows: two bytes of the client mixed with its port, as Katran does. */
+/*
+ * The UDP source port spreads flows: two bytes of the client mixed with its port, as Katran does.
+ */
 static __always_inline __be16 gue_source_port(const struct packet *pkt, int outer)
 {
 	__be32 client = pkt->src.w[3];
@@ -55,8 +58,8 @@ static __always_inline __u64 gue_ends_sum(const struct packet *pkt, const struct
 }
 
 /*
- * The UDP header, written at once. Its checksum covers the pseudo header, the UDP header and the payload;
- * without a sum of the payload it stays zero.
+ * The UDP header, written at once. Its checksum covers the pseudo header, the UDP header and the
+ * payload; without a sum of the payload it stays zero.
  */
 static __always_inline void gue_write_udp(const struct packet *pkt, const struct sluice_backend *to,
 					  struct udphdr *udp, int outer, __u64 payload_sum)
@@ -76,8 +79,8 @@ static __always_inline void gue_write_udp(const struct packet *pkt, const struct
 }
 
 /*
- * The sum of the @size bytes at @at of the frame, folded, added to @sum; GUE_NO_SUM when they are not
- * in the frame's first buffer, or when there was no sum before. @size is constant.
+ * The sum of the @size bytes at @at of the frame, folded, added to @sum; GUE_NO_SUM when they are
+ * not in the frame's first buffer, or when there was no sum before. @size is constant.
  */
 static __always_inline __u64 gue_add(PACKET_CTX *ctx, __u32 at, __u32 size, __u64 sum)
 {
@@ -94,8 +97,8 @@ static __always_inline __u64 gue_add(PACKET_CTX *ctx, __u32 at, __u32 size, __u6
 }
 
 /*
- * The sum of the @size bytes at @at of the frame, byte for byte. A function that the verifier looks at
- * once, for any arguments.
+ * The sum of the @size bytes at @at of the frame, byte for byte. A function that the verifier looks
+ * at once, for any arguments.
  */
 __noinline __u64 gue_read_sum(PACKET_CTX *ctx, __u32 at, __u32 size)
 {
@@ -122,7 +125,10 @@ static __always_inline int gue_needs_sum(const struct packet *pkt, int outer6)
 	return outer6 || pkt->family == 6;
 }
 
-/* Does the packet's own L4 checksum say what its bytes sum up to? UDP's may leave out the last ones. */
+/*
+ * Does the packet's own L4 checksum say what its bytes sum up to? UDP's may leave out the last
+ * ones.
+ */
 static __always_inline int gue_has_l4_sum(const struct packet *pkt)
 {
 	struct udphdr *udp;
@@ -136,8 +142,8 @@ static __always_inline int gue_has_l4_sum(const struct packet *pkt)
 }
 
 /*
- * The sum of an IPv4 packet whose checksums are right: its header sums up to nothing, the rest to the inverse
- * of its pseudo header. @size: bytes behind the header.
+ * The sum of an IPv4 packet whose checksums are right: its header sums up to nothing, the rest to
+ * the inverse of its pseudo header. @size: bytes behind the header.
  */
 static __always_inline __u64 gue_sum4(const struct iphdr *ip, __u32 size, __u8 proto)
 {

@@ -12,9 +12,9 @@
 #define GUE_LOADS (65575 / GUE_LOAD)           /* of the longest IPv6 packet, before the last */
 
 /*
- * The sum of the @size bytes, not 0, at @at of the frame; GUE_NO_SUM where it cannot be had. Kernels
- * without the helper look at this function, too: FEATURE() hides it from them here, not where it is
- * called.
+ * The sum of the @size bytes, not 0, at @at of the frame; GUE_NO_SUM where it cannot be had.
+ * Kernels without the helper look at this function, too: FEATURE() hides it from them here, not
+ * where it is called.
  */
 __noinline __u64 gue_load_sum(struct xdp_md *ctx, __u32 at, __u32 size)
 {

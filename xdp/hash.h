@@ -61,7 +61,9 @@ static __always_inline __u32 hash_4words(const __u32 w[4], __u32 seed)
 	return hash_final(a, b, c);
 }
 
-/* MurmurHash3's finaliser (public domain): every bit of the word reaches every bit of the result. */
+/*
+ * MurmurHash3's finaliser (public domain): every bit of the word reaches every bit of the result.
+ */
 static __always_inline __u64 hash_mix64(__u64 word)
 {
 	word = (word ^ word >> 33) * 0xff51afd7ed558ccdull;

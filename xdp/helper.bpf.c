@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * On a backend: gives packets of flows that live on another backend their second chance, and takes the
- * balancer's outer header off the others. What is not tunnelled to this host passes untouched.
+ * On a backend: gives packets of flows that live on another backend their second chance, and takes
+ * the balancer's outer header off the others. What is not tunnelled to this host passes untouched.
  */
 #include "xdp/helper_chance.h"
 #include "xdp/helper_decap.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The second chance: a packet of a TCP flow that this host does not know goes on to the backend that the
- * hint names, without a hint, so that it can never go round in circles. It leaves by the port it came
- * in by, to where it came from: the router there knows the way to all backends.
+ * The second chance: a packet of a TCP flow that this host does not know goes on to the backend
+ * that the hint names, without a hint, so that it can never go round in circles. It leaves by the
+ * port it came in by, to where it came from: the router there knows the way to all backends.
  */
 #ifndef SLUICE_XDP_HELPER_CHANCE_H
 #define SLUICE_XDP_HELPER_CHANCE_H
@@ -58,7 +58,9 @@ static __always_inline int chance_rewrite_ipv6(struct packet *pkt, const struct 
 	return 1;
 }
 
-/* A UDP checksum covers the outer addresses, and with IPv6 the hint is in one. Zero: there is none. */
+/*
+ * A UDP checksum covers the outer addresses, and with IPv6 the hint is in one. Zero: there is none.
+ */
 static __always_inline int chance_rewrite_udp(struct packet *pkt, const struct tunnel *t,
 					      const struct sluice_addr *to)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The inner packet: which TCP flow does it belong to? An ICMP error belongs to the flow that it quotes.
+ * The inner packet: which TCP flow does it belong to? An ICMP error belongs to the flow that it
+ * quotes.
  */
 #ifndef SLUICE_XDP_HELPER_INNER_H
 #define SLUICE_XDP_HELPER_INNER_H
@@ -54,8 +55,8 @@ static __always_inline int inner_read_ipv6(struct packet *pkt, __u32 l3, struct 
 }
 
 /*
- * The IP header at @l3, of the inner packet's family. 0: it is not whole, or a fragment's. The verifier
- * looks at this once for the inner packet and once for a quoted one.
+ * The IP header at @l3, of the inner packet's family. 0: it is not whole, or a fragment's. The
+ * verifier looks at this once for the inner packet and once for a quoted one.
  */
 static __noinline int inner_read(struct packet *pkt, __u32 l3, struct inner_ip *out)
 {

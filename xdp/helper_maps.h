@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * All maps and settings of the helper's program, and counting. sluice-helper sets max_entries and the
- * settings before it loads the program.
+ * All maps and settings of the helper's program, and counting. sluice-helper sets max_entries and
+ * the settings before it loads the program.
  */
 #ifndef SLUICE_XDP_HELPER_MAPS_H
 #define SLUICE_XDP_HELPER_MAPS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The outer header: is the frame a tunnel that ends here, from whom, and what does it hint at? IPIP of
- * any two families, and GUE variant 1, whose payload is the inner packet itself.
+ * The outer header: is the frame a tunnel that ends here, from whom, and what does it hint at? IPIP
+ * of any two families, and GUE variant 1, whose payload is the inner packet itself.
  */
 #ifndef SLUICE_XDP_HELPER_OUTER_H
 #define SLUICE_XDP_HELPER_OUTER_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Does this host know the TCP flow? It does when it has a socket of it that does not just listen, or
- * sent the SYN cookie that the packet answers.
+ * Does this host know the TCP flow? It does when it has a socket of it that does not just listen,
+ * or sent the SYN cookie that the packet answers.
  */
 #ifndef SLUICE_XDP_HELPER_SOCKET_H
 #define SLUICE_XDP_HELPER_SOCKET_H

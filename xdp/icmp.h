@@ -98,7 +98,10 @@ static __always_inline int icmp_reply(struct packet *pkt)
 	return 1;
 }
 
-/* Finds the VIP that the echo request is for; a request in pieces is noted. STAGE_NEXT: it is answered. */
+/*
+ * Finds the VIP that the echo request is for; a request in pieces is noted. STAGE_NEXT: it is
+ * answered.
+ */
 static __always_inline int icmp_admit(struct packet *pkt)
 {
 	struct sluice_vip *vip = vip_by_address(pkt);
@@ -117,8 +120,8 @@ static __always_inline int icmp_admit(struct packet *pkt)
 }
 
 /*
- * An echo request, or a piece of one: answered when it is for a VIP, else the host's. Each piece of a
- * request becomes the same piece of the reply.
+ * An echo request, or a piece of one: answered when it is for a VIP, else the host's. Each piece of
+ * a request becomes the same piece of the reply.
  */
 static __noinline int icmp_echo(struct packet *pkt)
 {
@@ -206,8 +209,8 @@ static __always_inline void icmp_write6(struct packet *pkt, struct icmp_error6 *
 }
 
 /*
- * Makes room for @header bytes before the IP packet and keeps @quote bytes of it; the Ethernet header
- * with its tags moves to the front, its addresses swapped. STAGE_NEXT or an action.
+ * Makes room for @header bytes before the IP packet and keeps @quote bytes of it; the Ethernet
+ * header with its tags moves to the front, its addresses swapped. STAGE_NEXT or an action.
  */
 static __always_inline int icmp_make_room(struct packet *pkt, __u32 header, __u32 quote)
 {
@@ -237,9 +240,9 @@ static __always_inline int icmp_make_room(struct packet *pkt, __u32 header, __u3
 }
 
 /*
- * The client learns what fits: @mtu bytes of an IP packet. The flow's own packet, not an error. Nobody
- * sends less than 1280 bytes of IPv6 because of a message (RFC 8201): less is not told, and what is
- * as small already cannot be helped.
+ * The client learns what fits: @mtu bytes of an IP packet. The flow's own packet, not an error.
+ * Nobody sends less than 1280 bytes of IPv6 because of a message (RFC 8201): less is not told, and
+ * what is as small already cannot be helped.
  */
 static __noinline int icmp_too_big(struct packet *pkt, __u32 mtu)
 {

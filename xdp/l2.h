@@ -18,8 +18,8 @@ static __always_inline void l2_swap_macs(struct ethhdr *eth)
 }
 
 /*
- * Moves the Ethernet header with its tags, all before pkt->l3, to right before the packet at @inner,
- * of Ethernet type @type. What was between is gone. 0: no.
+ * Moves the Ethernet header with its tags, all before pkt->l3, to right before the packet at
+ * @inner, of Ethernet type @type. What was between is gone. 0: no.
  */
 static __always_inline int l2_move(struct packet *pkt, __u32 inner, __be16 type)
 {

@@ -47,7 +47,10 @@ struct {
 	__type(value, struct sluice_vip);
 } prefixes SEC(".maps");
 
-/* The rings of all VIPs: low halves of slots. Daemon writes single ones through its mapping, program reads. */
+/*
+ * The rings of all VIPs: low halves of slots. Daemon writes single ones through its mapping,
+ * program reads.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

@@ -41,8 +41,8 @@
 #define PACKET_OFFSET_MAX 0x3ff
 
 /*
- * An Ethernet header in words. <linux/if_ether.h> has it packed, which makes the compiler load and store
- * it byte by byte.
+ * An Ethernet header in words. <linux/if_ether.h> has it packed, which makes the compiler load and
+ * store it byte by byte.
  */
 struct packet_ethernet {
 	__u16 dst[3];

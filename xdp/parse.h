@@ -31,7 +31,7 @@ static __always_inline int parse_is_whole(const struct packet *pkt)
 	return FEATURE(FRAGS) && end <= bpf_xdp_get_buff_len(pkt->ctx);
 }
 
-/* ------------------------------------------------------------------------ what an ICMP error quotes */
+/* -------------------------------------------------------------------- what an ICMP error quotes */
 
 /*
  * The quoted packet went from the VIP to the client, so turned round it is the flow: its source is

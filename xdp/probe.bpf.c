@@ -110,7 +110,9 @@ static __always_inline int probe_parse(struct packet *pkt)
 
 /* ----------------------------------------------------------------------------------------- send */
 
-/* What tells the kernel where the inner packet is, whose checksum may be the device's to complete. */
+/*
+ * What tells the kernel where the inner packet is, whose checksum may be the device's to complete.
+ */
 static __always_inline __u64 probe_room(__u8 encap)
 {
 	__u64 flags = tunnel_type(encap) == bpf_htons(ETH_P_IP) ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4
@@ -148,7 +150,10 @@ static __always_inline int probe_send(struct packet *pkt, const struct sluice_ba
 	__u32 overhead = tunnel_overhead(to->encap);
 	__u64 payload_sum = GUE_NO_SUM;
 
-	/* The device takes no segments for the kernel to cut later: the UDP header would not fit them. */
+	/*
+	 * The device takes no segments for the kernel to cut later: the UDP header would not fit
+	 * them.
+	 */
 	if (pkt->ctx->gso_size || !tunnel_fits(pkt, to, overhead))
 		return probe_end(PROBE_OUT_TOO_BIG, TC_ACT_SHOT);
 	if (to->encap >= SLUICE_ENCAP_GUE4)

@@ -7,7 +7,10 @@
 
 #include "xdp/abi.h"
 
-/* A socket's mark: ours by these bits, of one daemon by those below; the rest is the tunnel's number. */
+/*
+ * A socket's mark: ours by these bits, of one daemon by those below; the rest is the tunnel's
+ * number.
+ */
 #define PROBE_MARK 0x5c000000u
 #define PROBE_MARK_SLOT_SHIFT 16
 #define PROBE_MARK_SLOTS 0x100u

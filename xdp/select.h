@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * VIP -> backend, in this order: the id in the packet, the client's target, the flow table where the
- * VIP or the slot asks for it, the flow's slot in the ring.
+ * VIP -> backend, in this order: the id in the packet, the client's target, the flow table where
+ * the VIP or the slot asks for it, the flow's slot in the ring.
  */
 #ifndef SLUICE_XDP_SELECT_H
 #define SLUICE_XDP_SELECT_H
@@ -93,7 +93,10 @@ static __always_inline int select_is_tracked(const struct packet *pkt, __u32 wor
 	return word & SLUICE_SLOT_TRACK && !(pkt->vip_flags & SLUICE_VIP_NO_TRACK);
 }
 
-/* What the flow table said of a packet, and what is to be written down once it is clear that it goes on. */
+/*
+ * What the flow table said of a packet, and what is to be written down once it is clear that it
+ * goes on.
+ */
 struct select_note {
 	__u64 hash;
 	__u32 now;
@@ -106,9 +109,9 @@ struct select_note {
 #define SELECT_HANDSHAKE 0x10 /* ... as one that begins */
 
 /*
- * A flow that is known goes where it went. One that is not and does not begin is an old one where the
- * slot moves: it belongs to the slot's other owner, unless the slot says that it is cur's. UDP shows no
- * beginning: not known is new.
+ * A flow that is known goes where it went. One that is not and does not begin is an old one where
+ * the slot moves: it belongs to the slot's other owner, unless the slot says that it is cur's. UDP
+ * shows no beginning: not known is new.
  */
 static __always_inline void select_by_flow(struct packet *pkt, __u32 word, int fixed,
 					   struct select_note *note)
@@ -133,14 +136,18 @@ static __always_inline void select_by_flow(struct packet *pkt, __u32 word, int f
 		note->what = SELECT_OLD;
 		pkt->backend_id = backend;
 	}
-	/* A flow whose backend is gone has an entry that is found before a handshake's: it is replaced. */
+	/*
+	 * A flow whose backend is gone has an entry that is found before a handshake's: it is
+	 * replaced.
+	 */
 	if (pkt->kind == PACKET_FLOW && pkt->backend_id && !(pkt->tcp_flags & TCP_RST_FLAG))
 		note->what |= syn && !known ? SELECT_STORE | SELECT_HANDSHAKE : SELECT_STORE;
 }
 
 /*
- * A UDP packet went where its id says. As with Katran a QUIC id takes along what is remembered of its flow, for
- * packets without one, but is not remembered for itself; a stable-routing id changes nothing.
+ * A UDP packet went where its id says. As with Katran a QUIC id takes along what is remembered of
+ * its flow, for packets without one, but is not remembered for itself; a stable-routing id changes
+ * nothing.
  */
 static __always_inline void select_follow_id(struct packet *pkt)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The outer header of a tunnel to a backend, for clients' packets and for probes. Outer addresses are
- * Katran's, so that networks spread and filter both alike.
+ * The outer header of a tunnel to a backend, for clients' packets and for probes. Outer addresses
+ * are Katran's, so that networks spread and filter both alike.
  */
 #ifndef SLUICE_XDP_TUNNEL_H
 #define SLUICE_XDP_TUNNEL_H
@@ -62,8 +62,8 @@ static __always_inline __be32 tunnel_source4(const struct packet *pkt)
 }
 
 /*
- * Written in words that were summed up before: a header that is written in bytes and read back in words
- * stalls the CPU for longer than all of this takes.
+ * Written in words that were summed up before: a header that is written in bytes and read back in
+ * words stalls the CPU for longer than all of this takes.
  */
 static __always_inline void tunnel_ip4(const struct packet *pkt, const struct sluice_backend *to,
 				       struct iphdr *ip, int gue)
@@ -79,7 +79,9 @@ static __always_inline void tunnel_ip4(const struct packet *pkt, const struct sl
 	__u32 sum = first + length + life;
 	__u32 id = 0;
 
-	/* A datagram that is not to be fragmented has an ID without meaning (RFC 6864): the hint. */
+	/*
+	 * A datagram that is not to be fragmented has an ID without meaning (RFC 6864): the hint.
+	 */
 	if (pkt->hint) {
 		id = pkt->hint | bpf_htons(IP_DF) << 16;
 		sum += pkt->hint + bpf_htons(IP_DF);
@@ -113,7 +115,10 @@ static __always_inline void tunnel_ip6(const struct packet *pkt, const struct sl
 	word[4] = dest[1];
 }
 
-/* Writes the outer header at @l3; @gue: it may be one with UDP. 0 when the frame has no room for it. */
+/*
+ * Writes the outer header at @l3; @gue: it may be one with UDP. 0 when the frame has no room for
+ * it.
+ */
 static __always_inline int tunnel_write(struct packet *pkt, const struct sluice_backend *to,
 					__u32 l3, __u64 payload_sum, int gue)
 {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The usual packet, straight through: no tag, no option or extension, no fragment, TCP or UDP, for a VIP
- * without options whose slot is settled, to a backend behind a tunnel. All in one function, and its struct
- * packet is never in memory: the compiler keeps the few fields that are used in registers.
+ * The usual packet, straight through: no tag, no option or extension, no fragment, TCP or UDP, for
+ * a VIP without options whose slot is settled, to a backend behind a tunnel. All in one function,
+ * and its struct packet is never in memory: the compiler keeps the few fields that are used in
+ * registers.
  *
- * Each step returns STAGE_NEXT as soon as the packet is not a usual one. Nothing is counted or written
- * before that is clear, so the packet then takes all stages from the beginning, with the same result.
+ * Each step returns STAGE_NEXT as soon as the packet is not a usual one. Nothing is counted or
+ * written before that is clear, so the packet then takes all stages from the beginning, with the
+ * same result.
  */
 #ifndef SLUICE_XDP_USUAL_H
 #define SLUICE_XDP_USUAL_H
@@ -14,7 +16,7 @@
 #include "xdp/select.h"
 #include "xdp/vip.h"
 
-/* ----------------------------------------------------------------------------------------- parse */
+/* ---------------------------------------------------------------------------------------- parse */
 
 /* Bytes of an IP header without options or extensions. */
 static __always_inline __u32 usual_header(const struct packet *pkt)
@@ -68,8 +70,8 @@ static __always_inline int usual_ipv6(struct packet *pkt, const void *l3)
 }
 
 /*
- * The client, of the packet whose IP header is at @l3. Read when it is needed, and read again behind a call: that
- * costs less than to keep it.
+ * The client, of the packet whose IP header is at @l3. Read when it is needed, and read again
+ * behind a call: that costs less than to keep it.
  */
 static __always_inline void usual_client(struct packet *pkt, const void *l3)
 {
@@ -87,7 +89,7 @@ static __always_inline void usual_client(struct packet *pkt, const void *l3)
 	}
 }
 
-/* ------------------------------------------------------------------------------- VIP and backend */
+/* ------------------------------------------------------------------------------ VIP and backend */
 
 /* What a usual VIP may ask for. */
 #define USUAL_FLAGS \
@@ -114,8 +116,8 @@ static __always_inline int usual_vip(struct packet *pkt)
 }
 
 /*
- * The owner of a slot that moves, or of a flow that is always remembered. What is to be written down waits in
- * @note. @l4: the TCP or UDP header.
+ * The owner of a slot that moves, or of a flow that is always remembered. What is to be written
+ * down waits in @note. @l4: the TCP or UDP header.
  */
 static __always_inline void usual_by_flow(struct packet *pkt, const void *l4, __u32 word,
 					  struct select_note *note)
@@ -129,7 +131,7 @@ static __always_inline void usual_by_flow(struct packet *pkt, const void *l4, __
 	select_hint(pkt, word, note);
 }
 
-/* ----------------------------------------------------------------------------------- the way out */
+/* ---------------------------------------------------------------------------------- the way out */
 
 /* The Ethernet header before @size new bytes; what it was is still behind them. */
 static __always_inline void usual_ethernet(const struct packet *pkt, struct packet_ethernet *eth,
@@ -149,8 +151,8 @@ static __always_inline void usual_ethernet(const struct packet *pkt, struct pack
 }
 
 /*
- * It is a usual packet: room for @size bytes of outer headers. The frame then, up to the packet's own ports at
- * least; or NULL.
+ * It is a usual packet: room for @size bytes of outer headers. The frame then, up to the packet's
+ * own ports at least; or NULL.
  */
 static __always_inline struct packet_ethernet *usual_room(struct packet *pkt, __u32 size,
 							  const struct select_note *note)
@@ -246,8 +248,9 @@ static __always_inline int usual_balance(struct packet *pkt, const void *l3)
 
 	usual_client(pkt, l3);
 	/*
-	 * Here, not later: the steps of an IPv6 client's hash wait for each other, and meanwhile the VIP can be looked
-	 * up. The processor does not see far enough ahead to begin with the VIP by itself.
+	 * Here, not later: the steps of an IPv6 client's hash wait for each other, and meanwhile
+	 * the VIP can be looked up. The processor does not see far enough ahead to begin with the
+	 * VIP by itself.
 	 */
 	client = select_client(pkt);
 	asm volatile("" : "+r"(client));

@@ -498,7 +498,7 @@ static void takes_backends_without_a_check_as_up(void **state)
 
 /* ------------------------------------------------------------------------------------------- when */
 
-static uint64_t starts[32768];
+static uint64_t starts[65536];
 static size_t n_starts;
 
 static void note_start(const struct probe_target *target)
@@ -665,6 +665,21 @@ static void spreads_ten_thousand_streams(void **state)
 		most = ++*bucket > most ? *bucket : most;
 	}
 	assert_in_range(most, 50, 110);
+	/* those that a standstill made late together do not stay together */
+	for (int times = 0; times < 5; times++) {
+		clock_us += 500 * MS;
+		run(1500 * MS);
+	}
+	memset(buckets, 0, sizeof(buckets));
+	most = n_starts = 0;
+	run(2 * SECOND);
+	for (size_t i = 0; i < n_starts; i++) {
+		unsigned int *bucket =
+			&buckets[(starts[i] - (clock_us - 2 * SECOND)) / 10000 % 200];
+
+		most = ++*bucket > most ? *bucket : most;
+	}
+	assert_in_range(most, 50, 150);
 	/* a time of standing still is made up in small pieces */
 	fake.most_in_a_turn = 0;
 	clock_us += 5 * SECOND;
@@ -876,7 +891,7 @@ static void waits_for_the_tunnel_of_a_new_one(void **state)
 	run(20 * SECOND);
 	assert_string_equal(word_of("www", "a"), "unknown");
 	assert_string_equal(view_of("www", "web", "a").reason,
-			    "this host: there is no tunnel to it yet");
+			    "this host: there is no tunnel to it yet, or no next hop");
 	assert_int_equal(fake.n_started, 0);
 	mark_given = 7;
 	run(SECOND);
@@ -1067,6 +1082,23 @@ static void goes_on_over_a_reload(void **state)
 }
 
 /* Those that wait keep their time, so that reloads in a row do not hinder probes. */
+/* Whatever changes while a backend hangs, its probes get to their end. */
+static void goes_on_when_the_model_is_the_same(void **state)
+{
+	(void)state;
+	follow(SIMPLE(A ", " B));
+	run(2 * SECOND);
+	answering = false;
+	run(4 * SECOND);
+	assert_int_equal(fake.n_open, 2);
+	assert_int_equal(health_follow(health, model, NULL), 0);
+	assert_int_equal(fake.n_cancelled, 0);
+	assert_int_equal(fake.n_open, 2);
+	answering = true;
+	answer_open_probes();
+	assert_int_equal(health->set.heap.n, 2);
+}
+
 static void keeps_its_times_over_reloads(void **state)
 {
 	(void)state;
@@ -1447,6 +1479,7 @@ int main(void)
 		UNIT(starts_new_ones_slowly),
 		UNIT(does_what_an_agent_asks_for),
 		UNIT(goes_on_over_a_reload),
+		UNIT(goes_on_when_the_model_is_the_same),
 		UNIT(keeps_its_times_over_reloads),
 		UNIT(waits_for_probes_over_changes),
 		UNIT(keeps_what_it_knows_when_a_check_changes),

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 
 BUILD=${SLUICE_BUILD:-$PWD/build}
 seconds=${FLOW_MODEL_S:-15}
-seed=${FLOW_MODEL_SEED:-$(date +%s)}
+seed=${FLOW_MODEL_SEED:-1}
 
 for options in "" "--helper" "--balancers 3 --helper" "--balancers 3 --helper --orderly"; do
 	# shellcheck disable=SC2086

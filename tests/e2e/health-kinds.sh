@@ -127,6 +127,7 @@ for i in 1 2; do
 	s_server $i
 	echo_server $i
 	dns $i example.com
+	# shellcheck disable=SC2016 # the check's shell is to expand it
 	asks $i 'echo fine as "$(id -un)"'
 done
 POOLS='' VIPS=''

@@ -21,6 +21,12 @@ says()
 	mv "$LAB/agent-$1.new" "$LAB/agent-$1"
 }
 
+# agent_is BACKEND WORD: what its agent asked for last.
+agent_is()
+{
+	[ "$(stream "$1" agent)" = "$2" ]
+}
+
 export LAB_CHECK=$HEALTH_HTTP
 lab_up 4
 for i in 1 2 3 4; do
@@ -176,9 +182,9 @@ becomes web-3 up
 echo "  the operator's drain stays whatever the agent says"
 lab_ctl drain web-3
 says 3 maint
-lab_wait_for 20 eval '[ "$(stream web-3 agent)" = maint ]' || lab_fail "web-3's agent was not asked"
+lab_wait_for 20 agent_is web-3 maint || lab_fail "web-3's agent was not asked"
 field_is web-3 state draining || lab_fail "web-3 is $(backend web-3 state)"
 says 3 ready
-lab_wait_for 20 eval '[ "$(stream web-3 agent)" = ready ]' || lab_fail "web-3's agent was not asked"
+lab_wait_for 20 agent_is web-3 ready || lab_fail "web-3's agent was not asked"
 field_is web-3 state_by operator || lab_fail "state by $(backend web-3 state_by)"
 shares 100 100 0 100

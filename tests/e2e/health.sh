@@ -3,6 +3,7 @@
 #
 # Backends that die, hang and come back under load: requests fail only while it has not been found out,
 # and connections of the others go on.
+# shellcheck disable=SC2119 # functions of the lab take arguments or none
 set -eu
 # shellcheck source=tests/lib/lab.sh
 . "$(dirname "$0")/../lib/lab.sh"
@@ -27,14 +28,18 @@ is_watched()
 # found_out N COMMAND...: web-N is broken by the command; how many requests that cost.
 found_out()
 {
+	local n
+
+	n=$(($(n_in_force) + 1))
 	marks before
 	"${@:2}"
 	becomes "web-$1" down
 	marks after
+	echo "  in force after its last probe: $(in_force $n)"
 	lab_load_more 300
 }
 
-export LAB_CHECK=$HEALTH_HTTP
+export LAB_CHECK=$HEALTH_HTTP LAB_FLAGS=-v
 export LAB_VIPS="{ name = \"talk\"; pool = \"web\"; address = \"$LAB_VIP\"; port = 7; protocol = \"tcp\"; }"
 lab_up 4
 for i in 1 2 3 4; do

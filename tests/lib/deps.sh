@@ -11,7 +11,7 @@ PACKAGES="$*
 	make gcc libc6-dev clang libclang-rt-14-dev bpftool pkg-config
 	libbpf-dev libxdp-dev libmnl-dev libconfig-dev libjansson-dev libpcap-dev libsystemd-dev libcurl4-openssl-dev
 	libcmocka-dev clang-format cppcheck shellcheck
-	nginx curl openssl jq iproute2 ethtool procps util-linux iputils-ping traceroute
+	nginx curl openssl dnsmasq-base jq iproute2 ethtool procps util-linux iputils-ping traceroute
 "
 
 # One line for each package that is not fully installed.

@@ -6,6 +6,7 @@
 
 # A check that turns soon, but not by a machine that is slow for a moment.
 HEALTH_TIMES="interval_ms = 400; timeout_ms = $((300 * LAB_PATIENCE < 400 ? 300 * LAB_PATIENCE : 400)); fast_interval_ms = 100;"
+# shellcheck disable=SC2034 # it is for the caller
 HEALTH_HTTP="type = \"http\"; path = \"/files/well\"; port = 80; $HEALTH_TIMES"
 
 # well N, ill N: its check succeeds, or finds status 404.
@@ -99,6 +100,20 @@ is_saved()
 	lab_wait_for 20 saved "$1" "$2" || lab_fail "health.json does not say that $1 is up: $2"
 }
 
+# in_force N: how long changes took from the last result to the last slot, by the log of sluiced -v; from
+# the Nth on.
+in_force()
+{
+	sed -n 's/.*health: in force \([0-9]*\) us after the first change, \([0-9]*\) of.*/\1 \2/p' "$LAB/sluiced.log" |
+		tail -n "+$1" | sort -n |
+		awk '{ v[NR] = $1 } END { if (NR) printf "%d times, median %.1f ms, longest %.1f ms\n", NR, v[int((NR + 1) / 2)] / 1000, v[NR] / 1000 }'
+}
+
+n_in_force()
+{
+	grep -c 'health: in force' "$LAB/sluiced.log" || true
+}
+
 # ------------------------------------------------------------------------------------------ load
 
 # Each line is in the log at once: marks count them.
@@ -146,7 +161,7 @@ talks()
 # talk_start NAME COUNT: opens so many to the VIP "talk" and keeps them talking.
 talk_start()
 {
-	lab_spawn client "$1" "$LAB_BUILD/tests/tools/connections" hold $LAB_VIP 7 "$2" 100
+	lab_spawn client "$1" "$LAB_BUILD/tests/tools/connections" hold "$LAB_VIP" 7 "$2" 100
 	lab_wait_for 30 grep -q '^open' "$LAB/$1.log" || lab_log_fail "$1"
 }
 

@@ -681,11 +681,12 @@ lab_sluiced()
 		-c "$LAB/sluice$LAB_AT.conf" "$@"
 }
 
-# Starts sluiced on $LAB/sluice.conf and waits until it serves.
+# Starts sluiced on $LAB/sluice.conf, with LAB_FLAGS, and waits until it serves.
 lab_sluiced_start()
 {
+	# shellcheck disable=SC2086 # a list
 	lab_spawn "lb$LAB_AT" "sluiced$LAB_AT" env LIBXDP_BPFFS="$LAB/bpf" "$LAB_BUILD/sluiced" \
-		-c "$LAB/sluice$LAB_AT.conf"
+		-c "$LAB/sluice$LAB_AT.conf" ${LAB_FLAGS:-}
 	lab_wait_for 60 lab_serves || lab_fail "sluiced$LAB_AT does not serve after 60 s"
 }
 
