@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is sent: a scenario is written as words, "v4,ack,flows=1M,random,vips=16", and says how the frames
- * look and which balancer they are for.
+ * What is sent: a scenario is written as words, "v4,ack,flows=1M,random,vips=16", and says how the
+ * frames look and which balancer they are for.
  */
 #ifndef SLUICE_BENCH_SCENARIO_H
 #define SLUICE_BENCH_SCENARIO_H
