@@ -12,9 +12,9 @@
 
 /* One run of some thousand packets; figures are ns per packet. */
 struct cell_sample {
-	double ns;        /* of the program alone */
-	double driver_ns; /* of the driver, which was subtracted */
-	double calibration; /* the longer one of the loops before and after it, ns; 0: there is no sample */
+	double ns;          /* of the program alone */
+	double driver_ns;   /* of the driver, which was subtracted */
+	double calibration; /* the longer loop, before or after it, ns; 0: there is no sample */
 };
 
 struct cell {

@@ -24,6 +24,7 @@
 #include <time.h>
 
 #include "bench/figures.h"
+#include "bench/options.h"
 #include "config/cleanup.h"
 #include "daemon/log.h"
 #include "daemon/probe.h"
@@ -382,18 +383,6 @@ static void print_table(const struct options *o, const struct result *results, s
 
 /* -------------------------------------------------------------------------------------- options */
 
-static unsigned int number(const char *text, unsigned long max)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-
-	if (end == text || *end || n < 1 || n > max) {
-		fprintf(stderr, "\"%s\" is not a number between 1 and %lu\n%s", text, max, usage);
-		exit(2);
-	}
-	return (unsigned int)n;
-}
-
 static void read_options(struct options *o, int argc, char **argv)
 {
 	static const struct option long_options[] = {
@@ -412,13 +401,13 @@ static void read_options(struct options *o, int argc, char **argv)
 			o->json = true;
 			break;
 		case 'c':
-			o->checks = number(optarg, 60000);
+			o->checks = options_number(optarg, 1, 60000, usage);
 			break;
 		case 'i':
-			o->interval_ms = number(optarg, 3600000);
+			o->interval_ms = options_number(optarg, 1, 3600000, usage);
 			break;
 		case 's':
-			o->seconds = number(optarg, WINDOWS_MAX / 10);
+			o->seconds = options_number(optarg, 1, WINDOWS_MAX / 10, usage);
 			break;
 		case 'q':
 			o->seconds = 3;

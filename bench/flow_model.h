@@ -187,7 +187,7 @@ enum fm_loss {
 	FM_LOSS_LATE,     /* ... that had not learnt of a change which the other one had made */
 	FM_LOSS_SETTLED,  /* ... that had settled before the other one */
 	FM_LOSS_UNNAMED,  /* ... whose slot names others: it moved twice, or was not declared */
-	FM_LOSS_GUESSED, /* ... that took it for an old flow once, and remembers that after it settled */
+	FM_LOSS_GUESSED, /* ... that once took it for an old flow, and still does after it settled */
 	FM_LOSSES,
 };
 
@@ -220,7 +220,7 @@ struct fm_world {
 	uint64_t losses[FM_LOSSES];
 	uint64_t counted; /* flows that lived when the change came */
 	uint64_t
-		counted_broken; /* of those, but for flows of backends that left and whose time was over */
+		counted_broken; /* of those, without flows of backends that left and whose time was over */
 	uint64_t ended;         /* by intent: with a disabled backend */
 };
 

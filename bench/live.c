@@ -21,12 +21,13 @@
 #include "bench/figures.h"
 #include "bench/live.h"
 #include "bench/live.skel.h"
+#include "bench/options.h"
 #include "bench/scenario.h"
 #include "config/addr.h"
 #include "config/cleanup.h"
 #include "daemon/log.h"
 
-#define COUNT_MAX 1000000000ul
+#define COUNT_MAX 1000000000u
 #define BATCH 64
 
 static const char usage[] = "usage: xdp-live -i DEVICE -m MAC [-n FRAMES] [-c CORES] [SCENARIO]\n"
@@ -151,18 +152,6 @@ static int run(struct live *live)
 
 /* -------------------------------------------------------------------------------------- options */
 
-static unsigned long number(const char *text, unsigned long max)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-
-	if (end == text || *end || n < 1 || n > max) {
-		fprintf(stderr, "\"%s\" is not a number between 1 and %lu\n%s", text, max, usage);
-		exit(2);
-	}
-	return n;
-}
-
 static void fail_usage(void)
 {
 	fputs(usage, stderr);
@@ -183,10 +172,10 @@ static void read_options(struct live *live, int argc, char **argv)
 			has_mac = addr_mac_parse(live->mac, optarg) == 0;
 			break;
 		case 'n':
-			live->count = number(optarg, COUNT_MAX);
+			live->count = options_number(optarg, 1, COUNT_MAX, usage);
 			break;
 		case 'c':
-			live->cores = (unsigned int)number(optarg, LIVE_CPUS_MAX);
+			live->cores = options_number(optarg, 1, LIVE_CPUS_MAX, usage);
 			break;
 		case 'h':
 			fputs(usage, stdout);

@@ -12,6 +12,7 @@
 
 #include "bench/balancer.h"
 #include "bench/figures.h"
+#include "bench/options.h"
 #include "config/cleanup.h"
 #include "config/model.h"
 #include "daemon/log.h"
@@ -232,18 +233,6 @@ static void print_table(const struct result *r)
 
 /* -------------------------------------------------------------------------------------- options */
 
-static unsigned int number(const char *text, unsigned long max)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-
-	if (end == text || *end || n < 1 || n > max) {
-		fprintf(stderr, "\"%s\" is not a number between 1 and %lu\n%s", text, max, usage);
-		exit(2);
-	}
-	return (unsigned int)n;
-}
-
 struct options {
 	bool json;
 	bool quick;
@@ -271,9 +260,9 @@ static void read_options(struct options *o, int argc, char **argv)
 	}
 	argv += optind;
 	if (argc - optind == 3) {
-		o->own.vips = number(argv[0], 16384);
-		o->own.pools = number(argv[1], 300);
-		o->own.backends = number(argv[2], 4000);
+		o->own.vips = options_number(argv[0], 1, 16384, usage);
+		o->own.pools = options_number(argv[1], 1, 300, usage);
+		o->own.backends = options_number(argv[2], 1, 4000, usage);
 	} else if (argc != optind) {
 		fputs(usage, stderr);
 		exit(2);

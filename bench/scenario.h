@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is sent: a scenario is written as words, "v4,ack,flows=1M,random,vips=16", and says how the frames
- * look and which balancer they are for.
+ * What is sent: a scenario is written as words, "v4,ack,flows=1M,random,vips=16", and says how the
+ * frames look and which balancer they are for.
  */
 #ifndef SLUICE_BENCH_SCENARIO_H
 #define SLUICE_BENCH_SCENARIO_H
@@ -52,9 +52,9 @@ struct scenario {
 
 /*
  * Words, each optional, separated by commas: v4 v6; ack syn udp; flows=N (k and M are thousands and
- * millions); sequential random fresh; vips=N (1, 2, 4, 8, 16); size=N; tracked=N (percent of the slots); gue; pass;
- * helper=pass|socket|redirect;
- * full. Instead of words the name of a scenario of scenario_list(). 0; or -EINVAL with a message and @out untouched.
+ * millions); sequential random fresh; vips=N (1, 2, 4, 8, 16); size=N; tracked=N (percent of the
+ * slots); gue; pass; helper=pass|socket|redirect; full. Instead of words the name of a scenario of
+ * scenario_list(). 0; or -EINVAL with a message and @out untouched.
  */
 int scenario_parse(struct scenario *out, const char *text, struct diag *diag);
 
@@ -68,12 +68,15 @@ extern const struct scenario_row scenario_list[];
 /* The frame of flow 0 (see bench/driver.h), @scenario->size bytes of it, at @frame. */
 void scenario_frame(const struct scenario *scenario, unsigned char frame[SCENARIO_FRAME_MAX]);
 
-/* A config for sluice: these VIPs over SCENARIO_BACKENDS backends. For the caller to free; NULL: no memory. */
+/*
+ * A config for sluice: these VIPs over SCENARIO_BACKENDS backends. For the caller to free; NULL: no
+ * memory.
+ */
 char *scenario_config(const struct scenario *scenario);
 
 /*
- * Entries of sluice's flow table in that config, 8 bytes each: twice as many as there are flows to be known, a power of
- * two; the default at least.
+ * Entries of sluice's flow table in that config, 8 bytes each: twice as many as there are flows to
+ * be known, a power of two; the default at least.
  */
 uint32_t scenario_flow_entries(const struct scenario *scenario);
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "bench/cell.h"
+#include "bench/options.h"
 #include "config/cleanup.h"
 #include "daemon/log.h"
 
@@ -101,20 +102,6 @@ static void list(void)
 		printf("%-24s %s\n", row->name, row->words);
 }
 
-/* A number between, or the usage and the end. */
-static unsigned int number(const char *text, unsigned long min, unsigned long max)
-{
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
-
-	if (end == text || *end || n < min || n > max) {
-		fprintf(stderr, "\"%s\" is not a number between %lu and %lu\n%s", text, min, max,
-			usage);
-		exit(2);
-	}
-	return (unsigned int)n;
-}
-
 static void choose_programs(struct bench *b, char *names)
 {
 	for (enum target_kind kind = 0; kind < TARGET_MAX; kind++)
@@ -145,22 +132,22 @@ static void read_options(struct bench *b, int argc, char **argv)
 			b->quick = true;
 			break;
 		case OPT_ROUNDS:
-			b->rounds = number(optarg, 1, CELL_ROUNDS_MAX / EXTRA);
+			b->rounds = options_number(optarg, 1, CELL_ROUNDS_MAX / EXTRA, usage);
 			break;
 		case OPT_CPU:
-			b->options.cpu = (int)number(optarg, 0, 1023);
+			b->options.cpu = (int)options_number(optarg, 0, 1023, usage);
 			break;
 		case OPT_PROGRAMS:
 			choose_programs(b, optarg);
 			break;
 		case OPT_LRU:
-			b->options.lru_entries = number(optarg, 1, 1u << 28);
+			b->options.lru_entries = options_number(optarg, 1, 1u << 28, usage);
 			break;
 		case OPT_OBJECT:
 			b->options.object = optarg;
 			break;
 		case OPT_ID:
-			b->options.object_id = number(optarg, 1, UINT32_MAX);
+			b->options.object_id = options_number(optarg, 1, UINT32_MAX, usage);
 			break;
 		case OPT_LIST:
 			list();

@@ -48,7 +48,7 @@ enum model_hash {
 	MODEL_HASH_TUPLE,            /* client address, both ports; any-port VIPs: not the VIP's */
 	MODEL_HASH_NO_SOURCE_PORT,   /* ... without the client's port: a client stays together */
 	MODEL_HASH_DESTINATION_PORT, /* the VIP's port only */
-	MODEL_HASH_WITH_DESTINATION_PORT, /* as tuple, and the VIP's port also where any is served */
+	MODEL_HASH_WITH_DESTINATION_PORT, /* as tuple, and the VIP's port even where any is served */
 	MODEL_HASH_MAX,
 };
 

@@ -14,7 +14,7 @@ struct advice {
 	const struct health *health;
 	unsigned int settle_s;
 	int64_t now;
-	int64_t grace; /* until then, those that were there from the start count as up if not known */
+	int64_t grace; /* until then, those there from the start count as up if not known */
 };
 
 /*

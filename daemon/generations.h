@@ -64,9 +64,9 @@ struct generation_vip {
 	 * the one between, since what began under the first finds its owners in now.
 	 */
 	struct generation old;
-	uint8_t epoch; /* of a VIP's own ring: how often all of its rings have settled, modulo 2^8 */
-	bool moving;   /* the change from old to now has not settled */
-	bool back;     /* now is what the move began from, old the one between */
+	uint8_t epoch;   /* of a VIP's own ring: how often all its rings have settled, modulo 2^8 */
+	bool moving;     /* the change from old to now has not settled */
+	bool back;       /* now is what the move began from, old the one between */
 	int64_t since;   /* when now came about, seconds since the epoch */
 	int64_t leave;   /* when those who left are gone; INT64_MAX: nobody left, or they are */
 	int64_t soonest; /* from then on it may settle, when no live flow needs old */

@@ -46,7 +46,7 @@ struct health_view {
 	bool late;          /* it came, unknown, when the daemon was there already */
 	const char *reason; /* of the last result; "" if there is none. The health's */
 	int64_t since;      /* of up or down, seconds since the epoch; 0: not known */
-	int64_t before_s; /* how long it was the other one before, >= 1; 0: it was not known to be */
+	int64_t before_s;   /* how long it was the other one before, at least 1; 0: not known */
 	unsigned int weight_percent; /* slow start and agent, >= 1, also > 100; usually 100 */
 	bool drain;                  /* an agent asks for it */
 	bool maint;                  /* an agent asks for it */

@@ -34,7 +34,7 @@ struct stream_key {
 struct stream_state {
 	struct judge judge;
 	int64_t since;    /* of up or down, seconds since the epoch; 0: not known */
-	int64_t before_s; /* how long it was the other one before, >= 1; 0: it was not known to be */
+	int64_t before_s; /* how long it was the other one before, at least 1; 0: not known */
 	char reason[PROBE_REASON_MAX];
 	enum probe_wish wish;
 	unsigned int weight_percent; /* as an agent asks; 0: it did not say */

@@ -34,7 +34,10 @@ int probe_tunnels_prepare(struct probe_tunnels *tunnels, sd_event *event, const 
 void probe_tunnels_follow(struct probe_tunnels *tunnels, const struct desired *desired,
 			  const uint32_t *backend_ids);
 
-/* The mark for probes of the backend with this id; 0: there is no tunnel to it, or no way into it yet. */
+/*
+ * The mark for probes of the backend with this id; 0: there is no tunnel to it, or no way into it
+ * yet.
+ */
 uint32_t probe_tunnels_mark(const struct probe_tunnels *tunnels, uint32_t id);
 
 /*
