@@ -576,13 +576,6 @@ static void nothing_is_left_behind(void **state)
 	stop(pid);
 }
 
-static int group_teardown(void **state)
-{
-	(void)state;
-	netns_fini();
-	return 0;
-}
-
 #define PROBE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -605,5 +598,5 @@ int main(void)
 	};
 
 	netns_init(tests, COUNT(tests));
-	return cmocka_run_group_tests_name("daemon/probe_http", tests, NULL, group_teardown);
+	return cmocka_run_group_tests_name("daemon/probe_http", tests, NULL, netns_group_fini);
 }

@@ -297,13 +297,6 @@ static void nothing_is_left_behind(void **state)
 	probing_leaks_nothing(*state, &tcp_short, SILENT, PORT);
 }
 
-static int group_teardown(void **state)
-{
-	(void)state;
-	netns_fini();
-	return 0;
-}
-
 #define PROBE_TEST(f) cmocka_unit_test_setup_teardown(f, probing_setup, probing_teardown)
 
 int main(void)
@@ -327,5 +320,5 @@ int main(void)
 	};
 
 	netns_init(tests, COUNT(tests));
-	return cmocka_run_group_tests_name("daemon/probe_tcp", tests, NULL, group_teardown);
+	return cmocka_run_group_tests_name("daemon/probe_tcp", tests, NULL, netns_group_fini);
 }

@@ -178,13 +178,6 @@ static int teardown(void **state)
 	return probing_teardown(state);
 }
 
-static int group_teardown(void **state)
-{
-	(void)state;
-	netns_fini();
-	return 0;
-}
-
 #define PROBE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -198,5 +191,5 @@ int main(void)
 	};
 
 	netns_init(tests, COUNT(tests));
-	return cmocka_run_group_tests_name("daemon/probe_udp", tests, NULL, group_teardown);
+	return cmocka_run_group_tests_name("daemon/probe_udp", tests, NULL, netns_group_fini);
 }

@@ -117,6 +117,13 @@ void netns_fini(void)
 	netns.ready = false;
 }
 
+int netns_group_fini(void **state)
+{
+	(void)state;
+	netns_fini();
+	return 0;
+}
+
 const char *netns_dir(void)
 {
 	return netns.dir.path;

@@ -24,8 +24,9 @@ void netns_init(struct CMUnitTest *tests, size_t n);
  */
 void netns_enter(void);
 
-/* Removes what netns_init() made, if anything. */
+/* Removes what netns_init() made, if anything; the second, as the teardown of a group of tests. */
 void netns_fini(void);
+int netns_group_fini(void **state);
 
 /* The directory for files: netns_dir()/bpf is the BPF file system. */
 const char *netns_dir(void);
