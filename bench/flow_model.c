@@ -54,7 +54,7 @@ struct options {
 
 static bool takes_new(const struct fm_declared *d)
 {
-	return d->there && (d->state == MODEL_STATE_ACTIVE || d->state == MODEL_STATE_FILLING);
+	return d->there && model_state_takes_flows(d->state);
 }
 
 static uint32_t count_members(const struct fm_world *w)

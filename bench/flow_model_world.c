@@ -118,8 +118,7 @@ static bool is_member(const struct fm_version *version, uint32_t backend)
 {
 	for (size_t i = 0; i < version->pool.n_backends; i++)
 		if (version->index[i] == backend)
-			return version->backends[i].state == MODEL_STATE_ACTIVE ||
-			       version->backends[i].state == MODEL_STATE_FILLING;
+			return model_state_takes_flows(version->backends[i].state);
 	return false;
 }
 

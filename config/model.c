@@ -174,6 +174,22 @@ size_t model_count_backends(const struct model *model)
 	return n;
 }
 
+size_t model_count_targets(const struct model *model)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < model->n_vips; i++)
+		n += model->vips[i].n_targets;
+	return n;
+}
+
+const struct model_pool *model_vip_pool(const struct model_vip *vip, size_t i)
+{
+	if (i == 0)
+		return vip->pool;
+	return vip->targets[i - 1].backend ? NULL : vip->targets[i - 1].pool;
+}
+
 const char *model_state_name(enum model_state state)
 {
 	return state < MODEL_STATE_MAX ? model_state_names[state] : "unknown";

@@ -327,6 +327,21 @@ const struct model_backend *model_find_backend(const struct model_pool *pool, co
 /* The sum of all pools' backends. */
 size_t model_count_backends(const struct model *model);
 
+/* The sum of all VIPs' targets. */
+size_t model_count_targets(const struct model *model);
+
+/*
+ * Whose rings the VIP's clients are sent to: 0 is its own pool, 1 .. vip->n_targets are those of its
+ * targets; NULL for a target that is one backend. A pool may come more than once.
+ */
+const struct model_pool *model_vip_pool(const struct model_vip *vip, size_t i);
+
+/* Does a backend in this state get new flows: is it a member of its pool's rings? */
+static inline bool model_state_takes_flows(enum model_state state)
+{
+	return state == MODEL_STATE_ACTIVE || state == MODEL_STATE_FILLING;
+}
+
 /* A VIP that is one address. */
 static inline bool model_vip_is_host(const struct model_vip *vip)
 {

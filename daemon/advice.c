@@ -19,10 +19,12 @@ static int each_pool_of_vips(const struct model *model, each_fn *fn, void *ctx)
 	for (size_t v = 0; v < model->n_vips && !err; v++) {
 		const struct model_vip *vip = &model->vips[v];
 
-		err = fn(ctx, vip, vip->pool);
-		for (size_t t = 0; t < vip->n_targets && !err; t++)
-			if (!vip->targets[t].backend && vip->targets[t].pool != vip->pool)
-				err = fn(ctx, vip, vip->targets[t].pool);
+		for (size_t i = 0; i <= vip->n_targets && !err; i++) {
+			const struct model_pool *pool = model_vip_pool(vip, i);
+
+			if (pool && (!i || pool != vip->pool))
+				err = fn(ctx, vip, pool);
+		}
 	}
 	return err;
 }
@@ -61,7 +63,7 @@ static int ask_backend(const struct asking *a, const struct model_vip *vip,
 	const struct wish *wish = wishes_find(a->wishes, pool->name, backend->name);
 	const struct wish *so_far = wishes_find(a->out, pool->name, backend->name);
 	const enum model_state *state = state_of(&view, so_far);
-	unsigned int weight = wish && wish->weight ? wish->weight : backend->weight;
+	unsigned int weight = wish_weight(wish, backend);
 
 	if (view.weight_percent == 100) {
 		weight = 0;

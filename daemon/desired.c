@@ -122,11 +122,11 @@ static void fill_backend(struct desired_backend *b, const struct desired_input *
 	b->pool = pool;
 	b->backend = backend;
 	b->state_wished = wish && wish->has_state;
-	b->state = b->state_wished ? wish->state : backend->state;
+	b->state = wish_state(wish, backend);
 	b->state_advised = wish && wish->state_advised;
 	b->weight_wished = wish && wish->weight;
 	b->weight_advised = wish && wish->weight_advised;
-	b->weight = b->weight_wished ? wish->weight : backend->weight;
+	b->weight = wish_weight(wish, backend);
 	b->record.addr = backend->address;
 	b->record.hint = htobe16(backend->hint);
 	set_tunnel(&b->record, &pool->tunnel);
@@ -229,7 +229,7 @@ static int add_all_leaving(struct desired *d, const struct desired_input *in)
 /* A backend that takes new flows is a member of the new generation. */
 static bool is_member(const struct desired_backend *b)
 {
-	return b->state == MODEL_STATE_ACTIVE || b->state == MODEL_STATE_FILLING;
+	return model_state_takes_flows(b->state);
 }
 
 /*
@@ -551,15 +551,6 @@ static void find_all_astray(struct desired *d)
 		find_astray(d, &d->vips[d->targets[i].vip], &d->targets[i].owners);
 }
 
-static size_t count_targets(const struct model *model)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < model->n_vips; i++)
-		n += model->vips[i].n_targets;
-	return n;
-}
-
 static int allocate(struct desired *d, const struct desired_input *in)
 {
 	size_t n_leaving = count_old_members(in->generations);
@@ -569,7 +560,7 @@ static int allocate(struct desired *d, const struct desired_input *in)
 	d->backends = calloc(model_count_backends(in->model) + n_leaving + 1, sizeof(*d->backends));
 	d->leaving = calloc(n_leaving + 1, sizeof(*d->leaving));
 	d->vips = calloc(in->model->n_vips + 1, sizeof(*d->vips));
-	d->targets = calloc(count_targets(in->model) + 1, sizeof(*d->targets));
+	d->targets = calloc(model_count_targets(in->model) + 1, sizeof(*d->targets));
 	return d->backends && d->leaving && d->vips && d->targets ? 0 : -ENOMEM;
 }
 
@@ -639,9 +630,8 @@ struct maps_size desired_size(const struct model *model)
 	for (size_t i = 0; i < model->n_vips; i++) {
 		const struct model_vip *vip = &model->vips[i];
 
-		size.ring_slots += layout_ring_area(vip->ring_size);
-		for (size_t t = 0; t < vip->n_targets; t++)
-			if (!vip->targets[t].backend)
+		for (size_t t = 0; t <= vip->n_targets; t++)
+			if (model_vip_pool(vip, t))
 				size.ring_slots += layout_ring_area(vip->ring_size);
 	}
 	size.ring_slots = (size.ring_slots / RING_STEP + 1) * RING_STEP;

@@ -141,10 +141,10 @@ static struct declared declared_backend(const struct model_pool *pool,
 		.member = {.pool = pool->name,
 			   .backend = backend->name,
 			   .address = backend->address,
-			   .weight = wish && wish->weight ? wish->weight : backend->weight,
+			   .weight = wish_weight(wish, backend),
 			   .hint = backend->hint},
 		.weight_before = backend->weight_before,
-		.state = wish && wish->has_state ? wish->state : backend->state,
+		.state = wish_state(wish, backend),
 	};
 }
 
@@ -173,11 +173,6 @@ static int declare(struct declarations *d, const struct model *model, const stru
 static const struct declared *first_of(const struct declarations *d, const struct model_pool *pool)
 {
 	return &d->backends[d->first[pool - d->model->pools]];
-}
-
-static bool takes_new_flows(enum model_state state)
-{
-	return state == MODEL_STATE_ACTIVE || state == MODEL_STATE_FILLING;
 }
 
 static bool had_flows_before(enum model_state state)
@@ -410,7 +405,7 @@ static int next_vip(struct generation_vip *v, const struct declarations *d, cons
 	v->pool = strdup(o->pool_name);
 	if (!v->vip || !v->pool)
 		return -ENOMEM;
-	err = select_members(&v->now, d, o, takes_new_flows, false);
+	err = select_members(&v->now, d, o, model_state_takes_flows, false);
 	if (err)
 		return err;
 	if (before)
@@ -455,15 +450,6 @@ static int next_rings(struct generations *next, const struct declarations *d,
 	return err;
 }
 
-static size_t count_rings(const struct model *model)
-{
-	size_t n = model->n_vips;
-
-	for (size_t i = 0; i < model->n_vips; i++)
-		n += model->vips[i].n_targets;
-	return n;
-}
-
 int generations_next(struct generations *out, const struct generations *before,
 		     const struct model *model, const struct wishes *wishes, int64_t now)
 {
@@ -473,7 +459,7 @@ int generations_next(struct generations *out, const struct generations *before,
 
 	if (err)
 		return err;
-	next.vips = calloc(count_rings(model) + 1, sizeof(*next.vips));
+	next.vips = calloc(model->n_vips + model_count_targets(model) + 1, sizeof(*next.vips));
 	if (!next.vips)
 		return -ENOMEM;
 	for (size_t i = 0; i < model->n_vips && !err; i++)

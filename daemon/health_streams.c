@@ -195,7 +195,7 @@ static bool is_disabled(const struct builder *b, const struct model_pool *pool,
 	const struct wish *wish =
 		b->wishes ? wishes_find(b->wishes, pool->name, backend->name) : NULL;
 
-	return (wish && wish->has_state ? wish->state : backend->state) == MODEL_STATE_DISABLED;
+	return wish_state(wish, backend) == MODEL_STATE_DISABLED;
 }
 
 /* The stream of @key, taken over or new, becomes the next one of the list. 0 or -ENOMEM. */

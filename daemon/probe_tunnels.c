@@ -18,11 +18,13 @@ static bool uses_tunnel(const struct model_pool *pool)
 
 static bool vip_uses_tunnel(const struct model_vip *vip)
 {
-	bool uses = uses_tunnel(vip->pool);
+	for (size_t i = 0; i <= vip->n_targets; i++) {
+		const struct model_pool *pool = model_vip_pool(vip, i);
 
-	for (size_t t = 0; t < vip->n_targets; t++)
-		uses |= !vip->targets[t].backend && uses_tunnel(vip->targets[t].pool);
-	return uses;
+		if (pool && uses_tunnel(pool))
+			return true;
+	}
+	return false;
 }
 
 bool probe_tunnels_needed(const struct model *model)
@@ -141,15 +143,10 @@ static unsigned int full_size(const struct sluice_backend *record)
 /* A VIP whose probes go into the tunnels of @pool; NULL: none. */
 static const struct model_vip *find_vip(const struct model *model, const struct model_pool *pool)
 {
-	for (size_t i = 0; i < model->n_vips; i++) {
-		const struct model_vip *vip = &model->vips[i];
-
-		if (vip->pool == pool)
-			return vip;
-		for (size_t t = 0; t < vip->n_targets; t++)
-			if (!vip->targets[t].backend && vip->targets[t].pool == pool)
-				return vip;
-	}
+	for (size_t v = 0; v < model->n_vips; v++)
+		for (size_t i = 0; i <= model->vips[v].n_targets; i++)
+			if (model_vip_pool(&model->vips[v], i) == pool)
+				return &model->vips[v];
 	return NULL;
 }
 

@@ -75,17 +75,12 @@ json_t *report_status(const struct engine_view *view)
 			 (json_int_t)generations_moving(view->generations));
 }
 
-static bool takes_flows(enum model_state state)
-{
-	return state == MODEL_STATE_ACTIVE || state == MODEL_STATE_FILLING;
-}
-
 static size_t count_active(const struct engine_view *view, const struct desired_vip *v)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < v->owners.n; i++)
-		n += takes_flows(view->desired->backends[v->owners.first + i].state) &&
+		n += model_state_takes_flows(view->desired->backends[v->owners.first + i].state) &&
 		     (!v->owners.standing || v->owners.standing[i] & OWNERS_UP);
 	return n;
 }

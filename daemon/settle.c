@@ -8,11 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static bool takes_new_flows(enum model_state state)
-{
-	return state == MODEL_STATE_ACTIVE || state == MODEL_STATE_FILLING;
-}
-
 int settle_init(struct settle *out, const struct desired *desired, const struct owners *o,
 		const uint32_t *backend_ids)
 {
@@ -25,7 +20,7 @@ int settle_init(struct settle *out, const struct desired *desired, const struct 
 	if (!s.owner)
 		return -ENOMEM;
 	for (size_t i = 0; i < o->n; i++)
-		if (takes_new_flows(desired->backends[o->first + i].state))
+		if (model_state_takes_flows(desired->backends[o->first + i].state))
 			s.owner[backend_ids[o->first + i]] = true;
 	for (size_t i = 0; i < o->n_old; i++)
 		if (o->old_serves[i])

@@ -49,6 +49,16 @@ const struct wish *wishes_find(const struct wishes *wishes, const char *pool, co
 	return find(wishes, pool, backend);
 }
 
+enum model_state wish_state(const struct wish *wish, const struct model_backend *backend)
+{
+	return wish && wish->has_state ? wish->state : backend->state;
+}
+
+unsigned int wish_weight(const struct wish *wish, const struct model_backend *backend)
+{
+	return wish && wish->weight ? wish->weight : backend->weight;
+}
+
 /* Appends a wish that asks for nothing yet. NULL: no memory, and nothing has changed. */
 static struct wish *add(struct wishes *wishes, const char *pool, const char *backend)
 {

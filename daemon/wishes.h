@@ -47,6 +47,10 @@ int wishes_copy(struct wishes *out, const struct wishes *from);
 /* The wish for a backend, or NULL. */
 const struct wish *wishes_find(const struct wishes *wishes, const char *pool, const char *backend);
 
+/* The backend's state or weight in force: that of @wish (which may be NULL), else the config's. */
+enum model_state wish_state(const struct wish *wish, const struct model_backend *backend);
+unsigned int wish_weight(const struct wish *wish, const struct model_backend *backend);
+
 /*
  * Sets or (with @state NULL) takes back the wish for a state; @now in seconds since the epoch. An
  * entry without any wish left disappears. 0 or -ENOMEM.
